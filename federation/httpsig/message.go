@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/dunglas/httpsfv"
 )
 
 const (
@@ -136,13 +134,7 @@ func readMessageParams(h http.Header) (MessageParams, error) {
 	if err != nil {
 		return MessageParams{}, err
 	}
-	dict, err := httpsfv.UnmarshalDictionary(h.Values("Signature-Input"))
-	if err != nil {
-		return MessageParams{}, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-	member, _ := dict.Get(in.label)
-	text, _ := param[string](member.(httpsfv.InnerList).Params, "nonce")
-	nonce, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	nonce, err := base64.RawURLEncoding.Strict().DecodeString(in.nonce)
 	if err != nil || len(nonce) != nonceBytes {
 		return MessageParams{}, fmt.Errorf("nonce is not %d bytes: %w", nonceBytes, ErrSignature)
 	}
