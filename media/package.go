@@ -171,4 +171,3 @@ func (s *Service) keepSegments(ctx context.Context, rows []segment) error {
 		return nil
 	})
 }
-
