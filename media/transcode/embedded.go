@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"codeberg.org/gruf/go-ffmpreg/wasm"
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 // Embedded runs the FFmpeg inside this program, compiled to WebAssembly: it
@@ -133,8 +135,7 @@ func (e *Embedded) load(ctx context.Context) (err error) {
 	}
 	config := wazero.NewRuntimeConfig().
 		WithCompilationCache(e.cache).
-		WithMemoryLimitPages(uint32(min(e.limits.MemoryBytes/wasmPage, 65536))).
-		WithCloseOnContextDone(true)
+		WithMemoryLimitPages(uint32(min(e.limits.MemoryBytes/wasmPage, 65536)))
 	if e.runtime, err = wasm.NewRuntime(context.WithoutCancel(ctx), config); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -169,8 +170,8 @@ const (
 )
 
 // Run implements Engine.
-func (e *Embedded) Run(ctx context.Context, job Job) error {
-	if err := job.check(); err != nil {
+func (e *Embedded) Run(ctx context.Context, c Command) error {
+	if err := c.check(); err != nil {
 		return err
 	}
 	if err := e.take(ctx); err != nil {
@@ -181,31 +182,62 @@ func (e *Embedded) Run(ctx context.Context, job Job) error {
 		return err
 	}
 
-	files := wazero.NewFSConfig().WithFSMount(oneFile(job.Input), guestIn)
-	if job.OutDir != "" {
-		files = files.WithDirMount(job.OutDir, guestOut)
+	started := time.Now()
+	files := wazero.NewFSConfig().WithFSMount(oneFile(c.Input), guestIn)
+	if c.OutDir != "" {
+		files = files.WithDirMount(c.OutDir, guestOut)
 	}
-	run, stop := watch(ctx, e.limits, job.OutDir)
-	log := &tail{to: job.Stderr}
-	out := &sink{to: job.Stdout}
-	code, err := wasm.Run(run, e.runtime, e.compiled, wasm.Args{
-		Name:   string(job.Tool),
-		Args:   append(guard(job.Tool), job.Args("file:"+guestIn+"/"+oneName, "file:"+guestOut)...),
-		Stdout: out,
-		Stderr: log,
-		Config: func(c wazero.ModuleConfig) wazero.ModuleConfig {
-			return c.WithName("").WithFSConfig(files).
-				WithSysWalltime().WithSysNanotime().WithSysNanosleep().
-				WithEnv("AV_LOG_FORCE_NOCOLOR", "1")
+	run, stop := watch(ctx, e.limits, c.OutDir)
+	log := &tail{to: c.Stderr}
+	out := &sink{to: c.Stdout}
+	code, err := wasm.Run(context.WithoutCancel(ctx), e.runtime, e.compiled, wasm.Args{
+		Name:   string(c.Tool),
+		Args:   append(guard(c.Tool), c.Args("file:"+guestIn+"/"+oneName, "file:"+guestOut)...),
+		Stdout: brake{run, out},
+		Stderr: brake{run, log},
+		Config: func(m wazero.ModuleConfig) wazero.ModuleConfig {
+			return m.WithName("").WithFSConfig(files).WithEnv("AV_LOG_FORCE_NOCOLOR", "1").
+				WithWalltime(func() (int64, int32) {
+					halt(run)
+					now := time.Now()
+					return now.Unix(), int32(now.Nanosecond())
+				}, 1000).
+				WithNanotime(func() int64 {
+					halt(run)
+					return int64(time.Since(started))
+				}, 1000).
+				WithSysNanosleep()
 		},
 	})
 	switch {
 	case out.err != nil:
 		err = out.err
 	case err != nil:
-		err = &ExitError{Tool: job.Tool, Code: -1, Log: string(log.buf) + "\n" + err.Error()}
+		err = &ExitError{Tool: c.Tool, Code: -1, Log: string(log.buf) + "\n" + err.Error()}
 	case code != 0:
-		err = &ExitError{Tool: job.Tool, Code: int(int32(code)), Log: string(log.buf)}
+		err = &ExitError{Tool: c.Tool, Code: int(int32(code)), Log: string(log.buf)}
 	}
 	return stop(err)
+}
+
+// halt ends the guest program when ctx has ended, in the way that WASI's
+// proc_exit does. It is called from what FFmpeg calls at every packet (clock,
+// reads, log). wazero's own way, WithCloseOnContextDone, checks at every turn of
+// every loop and made encoding ten times slower; the price of this one is that
+// a loop without any call out is not ended.
+func halt(ctx context.Context) {
+	if ctx.Err() != nil {
+		panic(sys.NewExitError(sys.ExitCodeContextCanceled))
+	}
+}
+
+// brake is a guest's output that halts it.
+type brake struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+func (b brake) Write(p []byte) (int, error) {
+	halt(b.ctx)
+	return b.to.Write(p)
 }

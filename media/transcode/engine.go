@@ -38,9 +38,9 @@ const (
 // Engine runs FFmpeg's programs, bounded in time, memory and output. An Engine
 // is safe for concurrent use; it may run jobs one after another.
 type Engine interface {
-	// Run runs one job to its end. A job that is stopped by ctx returns ctx's
+	// Run runs one command to its end. One that is stopped by ctx returns ctx's
 	// error; one that fails returns ErrFailed, ErrTimeout or ErrOutputTooLarge.
-	Run(ctx context.Context, job Job) error
+	Run(ctx context.Context, c Command) error
 	// Warm makes the first job start fast. Calling it is optional.
 	Warm(ctx context.Context) error
 	// Name is "native" or "embedded".
@@ -50,8 +50,8 @@ type Engine interface {
 	Close() error
 }
 
-// Job is one run of a tool. Only Input can be read and only OutDir written.
-type Job struct {
+// Command is one run of a tool. Only Input can be read and only OutDir written.
+type Command struct {
 	Tool Tool
 	// Input is the path of the file to read.
 	Input string
@@ -123,15 +123,16 @@ type Config struct {
 }
 
 // Open opens the engine that c asks for. ErrUnavailable says what is missing.
-func Open(c Config) (Engine, error) {
+// ctx bounds the opening only. The caller closes the engine.
+func Open(ctx context.Context, c Config) (Engine, error) {
 	c.Limits = c.Limits.withDefaults()
 	switch c.Mode {
 	case ModeNative:
-		return openNative(c)
+		return openNative(ctx, c)
 	case ModeEmbedded:
 		return openEmbedded(c)
 	case ModeAuto, "":
-		engine, err := openNative(c)
+		engine, err := openNative(ctx, c)
 		if err == nil {
 			return engine, nil
 		}
@@ -196,112 +197,27 @@ func (e *ExitError) Error() string {
 // Is makes an ExitError an ErrFailed.
 func (e *ExitError) Is(target error) bool { return target == ErrFailed }
 
-// tail keeps the end of a log and passes all of it on.
-type tail struct {
-	to  io.Writer
-	buf []byte
-}
-
-const tailSize = 8 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailSize; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	if t.to == nil {
-		return len(p), nil
-	}
-	return t.to.Write(p)
-}
-
-// sink remembers why the job's own writer failed.
-type sink struct {
-	to  io.Writer
-	err error
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	if s.err != nil {
-		return 0, s.err
-	}
-	n, err := s.to.Write(p)
-	s.err = err
-	return n, err
-}
-
-// watch bounds a job in time and output. The context it returns ends with a
-// cause; stop gives that cause, or err when there is none.
-func watch(ctx context.Context, l Limits, outDir string) (context.Context, func(err error) error) {
-	ctx, cancelTime := context.WithTimeoutCause(ctx, l.Time, ErrTimeout)
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if outDir == "" {
-			return
-		}
-		tick := time.NewTicker(250 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if dirSize(outDir) > l.OutputBytes {
-					cancel(ErrOutputTooLarge)
-					return
-				}
-			}
-		}
-	}()
-	return ctx, func(err error) error {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		} else if err == nil && outDir != "" && dirSize(outDir) > l.OutputBytes {
-			err = ErrOutputTooLarge
-		}
-		cancel(nil)
-		cancelTime()
-		<-done
-		return err
-	}
-}
-
-func dirSize(dir string) (n int64) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			n += info.Size()
-		}
-	}
-	return n
-}
-
-// check looks at a job before it runs and makes its paths absolute.
-func (j *Job) check() error {
-	if j.Tool != FFmpeg && j.Tool != FFprobe {
-		return fmt.Errorf("run %q: no such tool", j.Tool)
+// check looks at a command before it runs and makes its paths absolute.
+func (c *Command) check() error {
+	if c.Tool != FFmpeg && c.Tool != FFprobe {
+		return fmt.Errorf("run %q: no such tool", c.Tool)
 	}
 	var err error
-	if j.Input, err = filepath.Abs(j.Input); err != nil {
+	if c.Input, err = filepath.Abs(c.Input); err != nil {
 		return fmt.Errorf("input path: %w", err)
 	}
-	if info, err := os.Stat(j.Input); err != nil {
+	if info, err := os.Stat(c.Input); err != nil {
 		return fmt.Errorf("input: %w", err)
 	} else if !info.Mode().IsRegular() {
-		return fmt.Errorf("input %s: not a regular file", filepath.Base(j.Input))
+		return fmt.Errorf("input %s: not a regular file", filepath.Base(c.Input))
 	}
-	if j.OutDir != "" {
-		if j.OutDir, err = filepath.Abs(j.OutDir); err != nil {
+	if c.OutDir != "" {
+		if c.OutDir, err = filepath.Abs(c.OutDir); err != nil {
 			return fmt.Errorf("output path: %w", err)
 		}
 	}
-	if j.Stdout == nil {
-		j.Stdout = io.Discard
+	if c.Stdout == nil {
+		c.Stdout = io.Discard
 	}
 	return nil
 }

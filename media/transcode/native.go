@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Native runs the FFmpeg that is installed on this machine, each job in a
+// Native runs the FFmpeg that is installed on this machine, each command in a
 // process group of its own that is killed whole.
 type Native struct {
 	paths  map[Tool]string
@@ -27,7 +27,7 @@ var _ Engine = (*Native)(nil)
 // needed are the encoders without which a native FFmpeg is of no use.
 var needed = []string{"aac", "flac", "libmp3lame"}
 
-func openNative(c Config) (*Native, error) {
+func openNative(ctx context.Context, c Config) (*Native, error) {
 	if c.Jobs <= 0 {
 		c.Jobs = 2
 	}
@@ -44,7 +44,7 @@ func openNative(c Config) (*Native, error) {
 		}
 		n.paths[tool] = path
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, n.paths[FFmpeg], "-hide_banner", "-nostdin", "-encoders").Output()
 	if err != nil {
@@ -86,8 +86,8 @@ func (n *Native) Close() error {
 }
 
 // Run implements Engine.
-func (n *Native) Run(ctx context.Context, job Job) error {
-	if err := job.check(); err != nil {
+func (n *Native) Run(ctx context.Context, c Command) error {
+	if err := c.check(); err != nil {
 		return err
 	}
 	select {
@@ -104,13 +104,13 @@ func (n *Native) Run(ctx context.Context, job Job) error {
 		defer func() { <-n.slots }()
 	}
 
-	run, stop := watch(ctx, n.limits, job.OutDir)
-	log := &tail{to: job.Stderr}
+	run, stop := watch(ctx, n.limits, c.OutDir)
+	log := &tail{to: c.Stderr}
 	// "file:" keeps a name such as "concat:a" from being read as a protocol.
-	args := append(guard(job.Tool), job.Args("file:"+job.Input, "file:"+job.OutDir)...)
-	cmd := exec.CommandContext(run, n.paths[job.Tool], args...)
+	args := append(guard(c.Tool), c.Args("file:"+c.Input, "file:"+c.OutDir)...)
+	cmd := exec.CommandContext(run, n.paths[c.Tool], args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/nonexistent", "AV_LOG_FORCE_NOCOLOR=1"}
-	out := &sink{to: job.Stdout}
+	out := &sink{to: c.Stdout}
 	cmd.Stdout, cmd.Stderr = out, log
 	cmd.WaitDelay = 5 * time.Second // for a pipe that a grandchild holds open
 	confine(cmd)
@@ -128,7 +128,7 @@ func (n *Native) Run(ctx context.Context, job Job) error {
 	case out.err != nil:
 		err = out.err
 	case errors.As(err, &exit):
-		err = &ExitError{Tool: job.Tool, Code: exit.ExitCode(), Log: string(log.buf)}
+		err = &ExitError{Tool: c.Tool, Code: exit.ExitCode(), Log: string(log.buf)}
 	}
 	return stop(err)
 }
