@@ -1,0 +1,100 @@
+package templates
+
+import (
+	"html/template"
+	"time"
+)
+
+// Artist is the page of a local or remote artist.
+type Artist struct {
+	Layout
+	Name, Handle string
+	// Avatar and Banner are image URLs on this instance, or empty.
+	Avatar, Banner, Accent string
+	// Bio is sanitized before it comes here.
+	Bio template.HTML
+	// Links are the artist's own links, shown by their label.
+	Links  []Link
+	Tracks []Track
+	Pager  Pager
+	// Total counts all published tracks.
+	Total     int
+	Followers int
+	// Self says that the page is the user's own.
+	Self bool
+	// Following says that the user follows; Waiting that it is asked for.
+	Following, Waiting bool
+	// Actor is the actor URI, sent by the follow button.
+	Actor string
+	// Remote is where the artist lives when that is elsewhere.
+	Remote *Remote
+}
+
+func (*Artist) page() string { return "artist" }
+
+// Link is a link that an artist shows.
+type Link struct {
+	Label, URL string
+	// Verified says that the other end links back.
+	Verified bool
+}
+
+// Remote says where something comes from when that is not this instance.
+type Remote struct {
+	// Host is the other instance; URL the original page there.
+	Host, URL string
+	// Silent says that the host has not answered since Since.
+	Silent bool
+	Since  time.Time
+}
+
+// TrackPage is the page of a track, local or remote.
+type TrackPage struct {
+	Layout
+	Track Track
+	// Description is sanitized before it comes here.
+	Description template.HTML
+	Tags        []Link
+	// License is shown with a link; empty means all rights reserved.
+	License Link
+	// Formats are the renditions and files that a buyer gets, in words.
+	Formats []string
+	// Likes and Boosts are counts from the fediverse.
+	Likes, Boosts int
+	// Self says that the track is the user's own; EditURL then leads to it.
+	Self    bool
+	EditURL string
+	// ElsewhereURL takes a handle by GET (?handle=@name@host) and leads to the
+	// same track on the visitor's own instance; empty hides the box.
+	ElsewhereURL string
+	// PurchaseURL leads to a purchase under way, or is empty.
+	PurchaseURL string
+	// More are further tracks by the same artist, at most 6.
+	More   []Track
+	Remote *Remote
+	// MetaImage is the absolute URL of an image for link previews.
+	MetaImage string
+}
+
+func (*TrackPage) page() string { return "track" }
+
+// Library is what a listener bought.
+type Library struct {
+	Layout
+	Tracks []Track
+	Pager  Pager
+	// Total counts all tracks that match.
+	Total int
+	// Query is what was searched for; Sort is newest, title or artist.
+	Query, Sort string
+	// Open are purchases that are not finished.
+	Open []OpenPurchase
+}
+
+func (*Library) page() string { return "library" }
+
+// OpenPurchase is a purchase under way.
+type OpenPurchase struct {
+	URL, Title, Artist string
+	State              OrderState
+}
