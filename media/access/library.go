@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/media"
+	"antiphon/media/pre/umbral"
 	"antiphon/vocab"
 )
 
@@ -56,9 +57,14 @@ type Kept struct {
 }
 
 // TakeGrant keeps a grant for its buyer inside tx, after signature, proof and agreement were checked. keys are the
-// artist's proof keys as of now, sizes the signed size of each track where it is known. Its blocks are fetched by a job,
+// artist's proof keys as of now. Its blocks are fetched by a job,
 // so that it plays on when the seller is gone. The same grant twice changes nothing; a later update replaces it.
 func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw []byte, keys map[string]string) error {
+	for _, item := range g.Items {
+		if _, err := umbral.ParseCapsule(item.Capsule); err != nil {
+			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
+		}
+	}
 	var old keptGrant
 	err := tx.Where("uri = ?", g.ID).Take(&old).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
