@@ -183,7 +183,7 @@ func malformed() []row {
 		{"playlist", "orderedItems", repeat(5001, "https://s.example/tracks/77")}, {"playlist", "totalItems", 1e6}, {"playlist", "orderedItems.1", "about:blank"},
 		{"playlist", "type", "OrderedCollection"}, {"playlist", "name", missing}, {"playlist", "followers", artist + "/followers"}, {"playlist", "orderedItems", "https://s.example/tracks/77"},
 
-		{"listen", "actor", artist}, {"listen", "object", missing}, {"listen", "duration", "PT3M33S"}, {"listen", "endTime", "2026-11-20T10:00:00Z"},
+		{"listen", "actor", artist}, {"listen", "published", missing}, {"listen", "object", missing}, {"listen", "duration", "PT3M33S"}, {"listen", "endTime", "2026-11-20T10:00:00Z"},
 		{"listen", "type", []any{"Listen", "View"}}, {"listen", "duration", "PT99999999H"},
 
 		{"subscription", "attributedTo", buyer}, {"subscription", "object", buyer}, {"subscription", "relationship", "http://purl.org/vocab/relationship/friendOf"},
@@ -278,6 +278,26 @@ func TestTooMany(t *testing.T) {
 			if want := strings.Contains(tooMany, name); errors.Is(err, vocab.ErrInvalid) != want || !want && err != nil {
 				t.Errorf("%d %s: %v", n, name, err)
 			}
+		}
+	}
+}
+
+// TestTwice refuses lists that name the same thing twice, where a second entry could only mislead.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	track, grant := sampleTrack(), sampleGrant()
+	track.Capsules = append(track.Capsules, track.Capsules[0])
+	grant.Items = append(grant.Items, grant.Items[0])
+	for _, tc := range []struct {
+		x    object
+		read func([]byte) (object, error)
+	}{{track, reader(vocab.ReadTrack)}, {grant, reader(vocab.ReadGrant)}} {
+		raw, err := jsonld.Marshal(tc.x.Object())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tc.read(raw); !errors.Is(err, vocab.ErrInvalid) || !strings.Contains(err.Error(), "two") && !strings.Contains(err.Error(), "twice") {
+			t.Errorf("got %v", err)
 		}
 	}
 }
