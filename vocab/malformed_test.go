@@ -151,7 +151,7 @@ func malformed() []row {
 		{"agreement-offered", "product", "https://evil.example/products/9"}, {"agreement-offered", "stipulates.resourceQuantity.hasUnit", "year"},
 		{"agreement-offered", "stipulates.resourceQuantity.hasNumericalValue", "12"}, {"agreement-offered", "invoice", map[string]any{}},
 		{"agreement-offered", "type", []any{"Agreement", "Document"}}, {"agreement-offered", "version", 3.0},
-		{"agreement", "id", missing}, {"agreement", "attributedTo", missing}, {"agreement", "attributedTo", buyer}, {"agreement", "version", missing},
+		{"agreement", "@context", missing}, {"agreement", "id", missing}, {"agreement", "attributedTo", missing}, {"agreement", "attributedTo", buyer}, {"agreement", "version", missing},
 		{"agreement", "product", "https://evil.example/products/9"}, {"agreement", "invoice", missing}, {"agreement", "invoice.amount", "4000000"},
 		{"agreement", "invoice.asset", "iso4217:EUR"}, {"agreement", "invoice.decimals", 5.0}, {"agreement", "invoice.type", "Invoice"},
 		{"agreement", "invoice.identifier", "-1"}, {"agreement", "nonce", "RERERERERERERERERERERA"}, {"agreement", "stipulates.id", "https://s.example/agreements/x#primary"},
@@ -193,7 +193,10 @@ func malformed() []row {
 	for _, n := range nouns() {
 		rows = append(rows, row{n.name, "type", missing}, row{n.name, "type", nil}, row{n.name, "type", []any{1.0}})
 		if n.signed {
-			rows = append(rows, row{n.name, "@context", missing}, row{n.name, "unknown", "x"})
+			rows = append(rows, row{n.name, "@context", vocab.ActivityStreams}, row{n.name, "unknown", "x"})
+		}
+		if n.signed && n.kind != vocab.KindAgreement {
+			rows = append(rows, row{n.name, "@context", missing})
 		}
 	}
 	return rows
@@ -239,6 +242,28 @@ func parsed(t *testing.T, n noun) map[string]any {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// TestOfferedContext lets an offered agreement go without context only as long as nothing in it is signed.
+func TestOfferedContext(t *testing.T) {
+	t.Parallel()
+	m := sampleOffered().Object()
+	delete(m, "@context")
+	for _, tc := range []struct {
+		proof any
+		want  error
+	}{{nil, nil}, {map[string]any{"type": "DataIntegrityProof"}, vocab.ErrInvalid}} {
+		if tc.proof != nil {
+			m["proof"] = tc.proof
+		}
+		raw, err := jsonld.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := vocab.ReadOfferedAgreement(raw); !errors.Is(err, tc.want) {
+			t.Errorf("with proof %v: %v", tc.proof, err)
+		}
+	}
 }
 
 func TestTooMany(t *testing.T) {
