@@ -63,6 +63,10 @@ type Actor struct {
 	// SealingKey and Reencrypt are a proxy's: the key that fragments are sealed to, and where it re-encrypts.
 	SealingKey *vocab.SealingKey
 	Reencrypt  string
+	// KeyLinks are signed objects that tie the listener's keys to those before; see vocab.ReadKeyLink.
+	KeyLinks []json.RawMessage
+	// MovedTo is where the actor says it has moved.
+	MovedTo string
 	// HTTPKeyID names the key that signs the actor's requests; HTTPKeyPEM is its public half.
 	HTTPKeyID, HTTPKeyPEM string
 	// ProofKeys are the keys of assertionMethod, by their id.
@@ -108,9 +112,10 @@ type row struct {
 	ReceivingKey  string
 	RequestingKey string
 	KeyNumber     int64
-	Raw           []byte
-	FetchedAt     *time.Time
-	CreatedAt     time.Time
+	// Raw is a remote actor's document, or the newest key link of a local one.
+	Raw       []byte
+	FetchedAt *time.Time
+	CreatedAt time.Time
 }
 
 // TableName is gorm's name for the table.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -173,15 +174,17 @@ func (r *Registry) current(ctx context.Context, actorURI, purpose string) (keyRo
 	return found, nil
 }
 
-// SetListenerKeys publishes a new pair of a listener's keys with the next number. It does nothing when they are the
-// current ones.
-func (r *Registry) SetListenerKeys(ctx context.Context, tx *gorm.DB, actorURI, receiving, requesting string) error {
+// SetListenerKeys publishes a new pair of a listener's keys with the next number, and the link to it that the old
+// requesting key signed, if there is one (a KeyLink as JSON). It does nothing when they are the current ones.
+func (r *Registry) SetListenerKeys(ctx context.Context, tx *gorm.DB, actorURI, receiving, requesting string, link json.RawMessage) error {
 	if err := checkListenerKeys(receiving, requesting); err != nil {
 		return fmt.Errorf("keys of %s: %w", actorURI, err)
 	}
 	err := tx.WithContext(ctx).Model(&row{}).
 		Where("uri = ? AND local AND NOT (receiving_key = ? AND requesting_key = ?)", actorURI, receiving, requesting).
-		Updates(map[string]any{"receiving_key": receiving, "requesting_key": requesting, "key_number": gorm.Expr("key_number + 1")}).Error
+		Updates(map[string]any{
+			"receiving_key": receiving, "requesting_key": requesting, "key_number": gorm.Expr("key_number + 1"), "raw": []byte(link),
+		}).Error
 	if err != nil {
 		return fmt.Errorf("write keys of %s: %w", actorURI, err)
 	}

@@ -15,24 +15,27 @@ import (
 	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 
-	"antiphon/federation/fetch"
 	"antiphon/internal/db"
 	"antiphon/internal/vault"
-	"antiphon/vocab"
 )
 
-// Fetcher gets documents of other servers; *fetch.Fetcher is one.
+// Fetcher gets documents of other servers.
 type Fetcher interface {
-	Get(ctx context.Context, uri string) (fetch.Document, error)
-	Finger(ctx context.Context, handle string) (string, error)
+	// Get returns the ActivityPub document that uri leads to and the document's own id, which lies on the host that it
+	// came from. A document that is gone (410) is an ErrGone.
+	Get(ctx context.Context, uri string) (id string, raw []byte, err error)
+	// Finger returns the URI of the actor with the handle name@host.
+	Finger(ctx context.Context, handle string) (uri string, err error)
 }
 
 // Secrets publishes the public halves of keys that other rooms hold.
 type Secrets interface {
 	// VerifyingKey is the current Umbral verifying key of a local artist, a Multikey, and its number from 1.
 	VerifyingKey(ctx context.Context, artist string) (multikey string, number int, err error)
-	// SealingKey is the key that fragments for this instance are sealed to.
-	SealingKey(ctx context.Context) (vocab.SealingKey, error)
+	// SealingKey is the HPKE public key that fragments for this instance are sealed to, and its number from 1.
+	SealingKey(ctx context.Context) (publicKey []byte, number int, err error)
+	// ReencryptURL is where this instance re-encrypts.
+	ReencryptURL() string
 }
 
 // Config says where this instance lives.
