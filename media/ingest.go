@@ -76,7 +76,9 @@ func (s *Service) Used(ctx context.Context, artist string) (int64, error) {
 }
 
 // sourcePath is where the upload's bytes lie until the pipeline has sealed them.
-func (s *Service) sourcePath(t Track) string { return filepath.Join(s.config.UploadDir, filepath.Base(t.Upload)) }
+func (s *Service) sourcePath(t Track) string {
+	return filepath.Join(s.config.UploadDir, filepath.Base(t.Upload))
+}
 
 // cleanName keeps the last element of a name from outside, at most 200 bytes of valid text.
 func cleanName(name string) string {

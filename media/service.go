@@ -42,9 +42,11 @@ func (TrackChanged) Kind() string { return "track_changed" }
 
 // Shop makes what is sold of a track; the access room implements it.
 type Shop interface {
-	// Encapsulate seals the content key to the track's own product, which it makes if need be, and does nothing when
-	// that was done. It runs in the pipeline's transaction.
-	Encapsulate(ctx context.Context, tx *gorm.DB, t Track, key seal.ContentKey) error
+	// Encapsulate seals the content key to the track's own product, and returns what writes both in the pipeline's
+	// transaction; for a track that has its product, that writes nothing.
+	Encapsulate(ctx context.Context, t Track, key seal.ContentKey) (write func(tx *gorm.DB) error, err error)
+	// SetOpen puts the track's product on sale under a name, or takes it out of sale.
+	SetOpen(tx *gorm.DB, track, name string, open bool) error
 }
 
 // Config of the pipeline.

@@ -133,7 +133,9 @@ func move(tx *gorm.DB, t *Track, next State, now time.Time) error {
 	return nil
 }
 
-func keyPlace(id TrackID) vault.Place { return vault.Place{Table: "tracks", ID: string(id), Version: 1} }
+func keyPlace(id TrackID) vault.Place {
+	return vault.Place{Table: "tracks", ID: string(id), Version: 1}
+}
 
 // contentKey opens the track's content key.
 func contentKey(v *vault.Vault, t Track) (seal.ContentKey, error) {
