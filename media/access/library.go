@@ -75,7 +75,7 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 		return err
 	}
 	row := keptGrant{
-		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Context, Receipt: g.Receipt, Raw: raw,
+		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
 		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
 	}
 	if err := tx.Save(&row).Error; err != nil {
