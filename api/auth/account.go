@@ -44,11 +44,11 @@ type Account struct {
 	Custody Custody
 	// AuthHash is argon2id(auth).
 	AuthHash string
-	// WrappedSeed is the seed under the passphrase, empty when it was lost; Recovery the seed under the recovery key.
+	// With own custody, WrappedSeed is the seed under the passphrase, empty when that was lost, and Recovery the seed
+	// under the recovery key; with delegated custody, both are empty and SealedSeed is the seed under the master key.
 	WrappedSeed Secret
 	Recovery    Secret
-	// SealedSeed is the seed under the master key, for delegated custody only.
-	SealedSeed Secret
+	SealedSeed  Secret
 	// Version counts the wrappings of the seed, from 1.
 	Version    int64
 	QuotaBytes int64

@@ -15,8 +15,8 @@ var ErrNoSeed = errors.New("the instance does not hold this seed")
 type PassphraseChange struct {
 	Auth    Secret `json:"auth"`
 	NewAuth Secret `json:"newAuth"`
-	// Wrapped is the seed under the new passphrase, its version one more than before. It may be empty when the account
-	// has no wrapped seed or its custody is delegated.
+	// Wrapped is the seed under the new passphrase, its version one more than before; empty when the account has no
+	// wrapped seed.
 	Wrapped Secret `json:"wrapped"`
 }
 
@@ -29,8 +29,7 @@ func (s *Service) ChangePassphrase(ctx context.Context, actor string, c Passphra
 	if len(c.NewAuth) != AuthSize {
 		return &Refusal{"", "The request is incomplete: the new auth has another length than 32 bytes."}
 	}
-	needed := len(account.WrappedSeed) > 0 && account.Custody == Own
-	if len(c.Wrapped) != WrappedSize && (needed || len(c.Wrapped) != 0) {
+	if !account.mayRewrap(c.Wrapped) || len(account.WrappedSeed) > 0 && len(c.Wrapped) == 0 {
 		return &Refusal{"", "The request is incomplete: the wrapped seed has another length than 72 bytes."}
 	}
 	if err := s.prove(ctx, account, c.Auth); err != nil {
@@ -45,15 +44,13 @@ func (s *Service) ChangePassphrase(ctx context.Context, actor string, c Passphra
 	})
 }
 
-// CustodyChange says who is to keep the key from now on.
+// CustodyChange says who is to keep the key from now on, and hands it over.
 type CustodyChange struct {
 	Custody Custody `json:"custody"`
 	Auth    Secret  `json:"auth"`
-	// Seed is handed over for delegated custody, and only then.
-	Seed Secret `json:"seed"`
-	// Wrapped is the seed under the passphrase, its version one more than before: needed for own custody when the
-	// account has none.
-	Wrapped Secret `json:"wrapped"`
+	// Wrapped and Recovery are as in [Application]; Wrapped has a version of one more than before.
+	Wrapped  Secret `json:"wrapped"`
+	Recovery Secret `json:"recovery"`
 }
 
 // SetCustody checks the passphrase and changes who keeps the key. To Own, the instance deletes its copy of the seed;
@@ -63,37 +60,48 @@ func (s *Service) SetCustody(ctx context.Context, actor string, c CustodyChange)
 	if err != nil {
 		return err
 	}
-	var sealed Secret
-	switch {
-	case c.Custody == Delegated && len(c.Seed) != SeedSize:
-		return &Refusal{"custody", "To let this server keep the key, the browser must have it. Log in again and retry."}
-	case c.Custody == Own && len(c.Seed) != 0:
-		return &Refusal{"custody", "With your own custody the seed stays with you, and it was sent."}
-	case c.Custody == Own && len(account.WrappedSeed) == 0 && len(c.Wrapped) == 0:
-		return &Refusal{"custody", "Your browser does not have the key yet. Log in again and retry."}
-	case c.Custody != Own && c.Custody != Delegated:
-		return &Refusal{"custody", "Please choose who keeps the key."}
-	case len(c.Wrapped) != 0 && len(c.Wrapped) != WrappedSize:
-		return &Refusal{"", "The request is incomplete: the wrapped seed has another length than 72 bytes."}
+	if err := checkCustody(c.Custody, c.Wrapped, c.Recovery); err != nil {
+		return err
 	}
 	if err := s.prove(ctx, account, c.Auth); err != nil {
 		return err
 	}
-	if c.Custody == Delegated {
-		if sealed, err = s.vault.Seal(seedPlace(actor), c.Seed); err != nil {
-			return fmt.Errorf("seal seed: %w", err)
-		}
+	keep, err := s.keep(actor, c.Custody, c.Wrapped, c.Recovery)
+	if err != nil {
+		return err
 	}
 	err = s.change(ctx, account, func(a *Account) {
-		a.Custody, a.SealedSeed = c.Custody, sealed
-		if len(c.Wrapped) > 0 {
-			a.rewrap(a.AuthHash, c.Wrapped)
-		}
+		keep(a)
+		a.Version++
 	}, func(*gorm.DB) error { return nil })
 	if err == nil {
 		s.log.Info("custody changed", "name", account.Name, "custody", c.Custody)
 	}
 	return err
+}
+
+func checkCustody(c Custody, wrapped, recovery Secret) error {
+	switch {
+	case c != Own && c != Delegated:
+		return &Refusal{"custody", "Please choose who keeps the key."}
+	case c == Own && (len(wrapped) != WrappedSize || len(recovery) != WrappedSize):
+		return &Refusal{"", "The request is incomplete: the wrapped seed has another length than 72 bytes."}
+	case c == Delegated && (len(wrapped) != SeedSize || len(recovery) != 0):
+		return &Refusal{"", "The request is incomplete: the seed has another length than 32 bytes."}
+	}
+	return nil
+}
+
+// keep returns what puts the seed, handed over and checked, in its place; what was there goes.
+func (s *Service) keep(actor string, c Custody, wrapped, recovery Secret) (func(*Account), error) {
+	if c == Own {
+		return func(a *Account) { a.Custody, a.WrappedSeed, a.Recovery, a.SealedSeed = c, wrapped, recovery, nil }, nil
+	}
+	sealed, err := s.vault.Seal(seedPlace(actor), wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("seal seed: %w", err)
+	}
+	return func(a *Account) { a.Custody, a.WrappedSeed, a.Recovery, a.SealedSeed = c, Secret{}, Secret{}, sealed }, nil
 }
 
 // Seed opens the seed of a delegated account, or returns [ErrNoSeed].
@@ -124,6 +132,11 @@ func (s *Service) change(ctx context.Context, read Account, fn func(*Account), a
 		}
 		return also(tx)
 	})
+}
+
+// mayRewrap reports whether wrapped can stand for the account's seed: 72 bytes where the listener keeps it, or nothing.
+func (a *Account) mayRewrap(wrapped Secret) bool {
+	return len(wrapped) == 0 || a.Custody == Own && len(wrapped) == WrappedSize
 }
 
 // rewrap puts a new passphrase's hash and wrapping in place; the version counts wrappings.

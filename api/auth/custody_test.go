@@ -71,26 +71,41 @@ func TestCustody(t *testing.T) {
 			}
 			return now, err
 		}
-		if now, err := set(auth.CustodyChange{Custody: auth.Delegated, Auth: random(t, 32), Seed: p.seed}); !errors.Is(err, auth.ErrCredentials) || now.SealedSeed != nil {
+		if now, err := set(auth.CustodyChange{Custody: auth.Delegated, Auth: random(t, 32), Wrapped: p.seed}); !errors.Is(err, auth.ErrCredentials) || now.SealedSeed != nil {
 			t.Errorf("wrong passphrase: %v", err)
 		}
 		var refusal *auth.Refusal
-		if _, err := set(auth.CustodyChange{Custody: auth.Delegated, Auth: p.Auth}); !errors.As(err, &refusal) {
-			t.Errorf("no seed: %v", err)
+		for name, c := range map[string]auth.CustodyChange{
+			"no seed": {Custody: auth.Delegated}, "wrapped seed": {Custody: auth.Delegated, Wrapped: p.Wrapped},
+			"bare seed": {Custody: auth.Own, Wrapped: p.seed, Recovery: p.Recovery}, "nobody": {Wrapped: p.Wrapped, Recovery: p.Recovery},
+		} {
+			c.Auth = p.Auth
+			if _, err := set(c); !errors.As(err, &refusal) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-		now, err := set(auth.CustodyChange{Custody: auth.Delegated, Auth: p.Auth, Seed: p.seed})
-		if err != nil || now.Custody != auth.Delegated {
+		now, err := set(auth.CustodyChange{Custody: auth.Delegated, Auth: p.Auth, Wrapped: p.seed})
+		if err != nil || now.Custody != auth.Delegated || len(now.WrappedSeed)+len(now.Recovery) != 0 || now.Version != 2 {
 			t.Fatal(now.Custody, err)
 		}
 		if seed, err := b.Seed(now); err != nil || !bytes.Equal(seed, p.seed) {
 			t.Errorf("the seed does not come back: %v", err)
 		}
-		now, err = set(auth.CustodyChange{Custody: auth.Own, Auth: p.Auth})
-		if err != nil || now.Custody != auth.Own || now.SealedSeed != nil {
+		change := auth.PassphraseChange{Auth: p.Auth, NewAuth: random(t, 32), Wrapped: p.Wrapped}
+		if err := b.ChangePassphrase(t.Context(), account.Actor, change, ""); !errors.As(err, &refusal) {
+			t.Errorf("a second copy of a delegated seed: %v", err)
+		}
+		change.Wrapped = nil
+		if err := b.ChangePassphrase(t.Context(), account.Actor, change, ""); err != nil {
+			t.Error(err)
+		}
+		wrapped, recovery := random(t, auth.WrappedSize), random(t, auth.WrappedSize)
+		now, err = set(auth.CustodyChange{Custody: auth.Own, Auth: change.NewAuth, Wrapped: wrapped, Recovery: recovery})
+		if err != nil || now.Custody != auth.Own || now.SealedSeed != nil || now.Version != 3 {
 			t.Errorf("own again: %+v %v", now.Custody, err)
 		}
-		if !bytes.Equal(now.WrappedSeed, p.Wrapped) {
-			t.Error("the wrapped seed is gone")
+		if !bytes.Equal(now.WrappedSeed, wrapped) || !bytes.Equal(now.Recovery, recovery) {
+			t.Error("the wrapped seed is not the new one")
 		}
 	})
 }
@@ -100,7 +115,7 @@ func TestRecover(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(auth.Config) bundle) {
 		b := open(auth.Config{Open: true})
 		own, delegated := newPerson(t, "lin"), newPerson(t, "ada")
-		delegated.Custody, delegated.Seed = auth.Delegated, delegated.seed
+		delegated.delegate()
 		b.signUp(t, delegated)
 		session, err := b.OpenSession(t.Context(), b.signUp(t, own).Actor, "")
 		if err != nil {

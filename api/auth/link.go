@@ -111,18 +111,18 @@ func (s *Service) Recoverable(ctx context.Context, token string) (Account, error
 // Recover gives the account a new passphrase and logs it out everywhere. wrapped is the seed under the new passphrase;
 // without it, the seed stays only under the recovery key and, when delegated, with the instance.
 func (s *Service) Recover(ctx context.Context, token string, auth, wrapped Secret) (Account, error) {
-	if len(auth) != AuthSize || len(wrapped) != 0 && len(wrapped) != WrappedSize {
-		return Account{}, &Refusal{"", "The request is incomplete: auth or the wrapped seed has another length."}
-	}
 	// Looked at first, so that a stranger's guess costs no hash.
-	if _, err := s.find(s.db.Read.WithContext(ctx), recovery, token); err != nil {
+	account, err := s.Recoverable(ctx, token)
+	if err != nil {
 		return Account{}, err
+	}
+	if len(auth) != AuthSize || !account.mayRewrap(wrapped) {
+		return Account{}, &Refusal{"", "The request is incomplete: auth or the wrapped seed has another length."}
 	}
 	hash, err := s.hashes.hash(ctx, auth)
 	if err != nil {
 		return Account{}, fmt.Errorf("hash auth: %w", err)
 	}
-	var account Account
 	err = s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		link, err := s.use(tx, recovery, token)
 		if err != nil {

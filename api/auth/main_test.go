@@ -125,6 +125,9 @@ func newPerson(t *testing.T, name string) person {
 	}, seed}
 }
 
+// delegate lets the instance keep the key.
+func (p *person) delegate() { p.Custody, p.Wrapped, p.Recovery = auth.Delegated, p.seed, nil }
+
 func random(t *testing.T, n int) auth.Secret {
 	t.Helper()
 	b := make(auth.Secret, n)

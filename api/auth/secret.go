@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"bytes"
 	"database/sql/driver"
 	"encoding/base64"
 	"encoding/json"
@@ -65,7 +64,7 @@ func (s *Secret) Scan(src any) error {
 	case nil:
 		*s = nil
 	case []byte:
-		*s = bytes.Clone(b)
+		*s = append(Secret{}, b...) // SQLite gives an empty blob as nil
 	default:
 		return fmt.Errorf("secret stored as %T", src)
 	}

@@ -29,11 +29,10 @@ type Application struct {
 	// Role is Artist when empty.
 	Role Role   `json:"role"`
 	Auth Secret `json:"auth"`
-	// Wrapped and Recovery are the seed under the passphrase and under the recovery key.
-	Wrapped  Secret `json:"wrapped"`
-	Recovery Secret `json:"recovery"`
-	// Seed comes with delegated custody only.
-	Seed          Secret `json:"seed"`
+	// Wrapped and Recovery are the seed under the passphrase and under the recovery key. With delegated custody Wrapped
+	// is the seed itself, and Recovery is empty.
+	Wrapped       Secret `json:"wrapped"`
+	Recovery      Secret `json:"recovery"`
 	ReceivingKey  string `json:"receivingKey"`
 	RequestingKey string `json:"requestingKey"`
 	Invite        string `json:"invite"`
@@ -55,14 +54,13 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 		return Account{}, fmt.Errorf("hash auth: %w", err)
 	}
 	account := Account{
-		Actor: s.ActorURI(a.Name), Name: a.Name, Role: a.Role, Custody: a.Custody, AuthHash: hash, WrappedSeed: a.Wrapped,
-		Recovery: a.Recovery, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
+		Actor: s.ActorURI(a.Name), Name: a.Name, Role: a.Role, AuthHash: hash, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
 	}
-	if a.Custody == Delegated {
-		if account.SealedSeed, err = s.vault.Seal(seedPlace(account.Actor), a.Seed); err != nil {
-			return Account{}, fmt.Errorf("seal seed: %w", err)
-		}
+	keep, err := s.keep(account.Actor, a.Custody, a.Wrapped, a.Recovery)
+	if err != nil {
+		return Account{}, err
 	}
+	keep(&account)
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.admit(ctx, tx, &account, a) })
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return Account{}, &Refusal{"name", "This name is taken. Please choose another."}
@@ -131,8 +129,8 @@ func (a *Application) check() error {
 	if len(a.Auth) != AuthSize {
 		return &Refusal{"", "The request is incomplete: auth has another length than 32 bytes."}
 	}
-	if len(a.Wrapped) != WrappedSize || len(a.Recovery) != WrappedSize {
-		return &Refusal{"", "The request is incomplete: the wrapped seed has another length than 72 bytes."}
+	if err := checkCustody(a.Custody, a.Wrapped, a.Recovery); err != nil {
+		return err
 	}
 	return a.checkKeys()
 }
@@ -149,17 +147,10 @@ func (a *Application) checkKeys() error {
 	if err != nil {
 		return &Refusal{"", "The request is incomplete: the requesting key is not an Ed25519 Multikey."}
 	}
-	switch a.Custody {
-	case Own:
-		if len(a.Seed) != 0 {
-			return &Refusal{"custody", "With your own custody the seed stays with you, and it was sent."}
-		}
-		return nil
-	case Delegated:
-		return checkSeed(a.Seed, receiving, requesting)
-	default:
-		return &Refusal{"custody", "Please choose who keeps the key."}
+	if a.Custody == Delegated {
+		return checkSeed(a.Wrapped, receiving, requesting)
 	}
+	return nil
 }
 
 // checkSeed makes sure that a seed handed over is the one that the public keys were made from.

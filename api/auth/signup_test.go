@@ -90,9 +90,9 @@ func TestSignUpRefuses(t *testing.T) {
 		"off the curve":      {"", func(a *auth.Application) { a.ReceivingKey = offCurveKey }},
 		"no requesting":      {"", func(a *auth.Application) { a.RequestingKey = "" }},
 		"no custody":         {"custody", func(a *auth.Application) { a.Custody = "" }},
-		"seed with own":      {"custody", func(a *auth.Application) { a.Seed = p.seed }},
-		"delegated, no seed": {"custody", func(a *auth.Application) { a.Custody = auth.Delegated }},
-		"another's seed":     {"custody", func(a *auth.Application) { a.Custody, a.Seed = auth.Delegated, other.seed }},
+		"bare seed with own": {"", func(a *auth.Application) { a.Wrapped = p.seed }},
+		"delegated, no seed": {"", func(a *auth.Application) { a.Custody, a.Recovery = auth.Delegated, nil }},
+		"another's seed":     {"custody", func(a *auth.Application) { a.Custody, a.Wrapped, a.Recovery = auth.Delegated, other.seed, nil }},
 	} {
 		a := p.Application
 		a.Auth, a.Recovery = bytes.Clone(p.Auth), bytes.Clone(p.Recovery)
@@ -193,7 +193,7 @@ func TestDatabaseHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	b := setup(t, auth.Config{Open: true})
 	own, delegated := newPerson(t, "lin"), newPerson(t, "ada")
-	delegated.Custody, delegated.Seed = auth.Delegated, delegated.seed
+	delegated.delegate()
 	b.signUp(t, own)
 	account := b.signUp(t, delegated)
 	token, err := b.OpenSession(t.Context(), account.Actor, "")
