@@ -84,6 +84,12 @@ func (d *document) open(m map[string]any, path string) *object {
 // err returns what was wrong first.
 func (o *object) err() error { return o.doc.err }
 
+// hasContext reports whether ActivityStreams is, or is among, the contexts.
+func (o *object) hasContext() bool {
+	list, ok := o.get("@context").([]any)
+	return o.get("@context") == ActivityStreams || ok && slices.Contains(list, any(ActivityStreams))
+}
+
 // close is err, and refuses members that were never asked for, here and in every object opened from here.
 func (o *object) close() error {
 	if o.doc.err != nil {
@@ -215,6 +221,36 @@ func (o *object) uris(name string, limit int) []string {
 			return nil
 		}
 		out = append(out, s)
+	}
+	return out
+}
+
+// sole is uri, and takes an array of one.
+func (o *object) sole(name string) string {
+	if list := o.list(name, 1); len(list) == 1 {
+		if s, ok := uriOf(list[0]); ok {
+			return s
+		}
+	}
+	o.fail(name, "is not one absolute URI")
+	return ""
+}
+
+// audience is uris in which the three ways to write the public collection have become one.
+func (o *object) audience(name string) []string {
+	var out []string
+	for _, v := range o.list(name, maxRecipients) {
+		if v == "as:Public" || v == "Public" {
+			v = Public
+		}
+		s, ok := uriOf(v)
+		if !ok {
+			o.fail(name, "holds what is not an absolute URI")
+			return nil
+		}
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
 	}
 	return out
 }
