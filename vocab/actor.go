@@ -337,7 +337,7 @@ func (a *Actor) multikeys(o *object, name, prefix string, valid func(string) boo
 		if k.ID == "" || e.get("controller") != a.ID || !slices.Contains(typesOf(e.get("type")), "Multikey") {
 			continue
 		}
-		if prefix != "" && (!strings.HasPrefix(k.ID, prefix) || k.ID != prefix+strconv.Itoa(k.Number())) {
+		if prefix != "" && (k.Number() == 0 || k.ID != prefix+strconv.Itoa(k.Number())) {
 			continue
 		}
 		count[k.ID]++

@@ -1,5 +1,7 @@
 package vocab
 
+import "antiphon/vocab/jsonld"
+
 // Agreement is a sale (FEP-0837). In an Offer the buyer proposes it, without an id; in the result of an Accept the
 // seller confirms it, with an id, a proof and, if there is something to pay, an invoice.
 type Agreement struct {
@@ -61,13 +63,19 @@ func (a Agreement) commitment(suffix string, q map[string]any) map[string]any {
 	return m
 }
 
-// ReadOfferedAgreement reads the exact form of the agreement in an Offer. Errors wrap ErrInvalid or those of
-// vocab/jsonld.
+// ReadOfferedAgreement reads the exact form of the agreement in an Offer. Without a proof it may come without context,
+// because then the activity around it has it. Errors wrap ErrInvalid or those of vocab/jsonld.
 func ReadOfferedAgreement(raw []byte) (Agreement, error) {
-	o, err := openSigned(raw, KindAgreement, "Agreement")
+	m, err := jsonld.ParseSigned(raw)
 	if err != nil {
 		return Agreement{}, err
 	}
+	o := newObject(m)
+	signed := o.has("proof") // vocab/proof looks at it
+	if _, own := m["@context"]; own || signed {
+		o.context(KindAgreement)
+	}
+	o.types("Agreement")
 	a := Agreement{
 		AttributedTo: o.maybeID("attributedTo"), Product: o.id("product"),
 		Nonce: o.bytes("nonce", NonceSize), Receipt: o.maybeID("receipt"),

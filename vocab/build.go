@@ -11,12 +11,12 @@ const timeLayout = "2006-01-02T15:04:05Z"
 // formatTime writes t as it goes on the wire.
 func formatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// timeOrNull is formatTime, or null for the zero time, where null has a meaning ("for good").
-func timeOrNull(t time.Time) any {
-	if t.IsZero() {
+// timeOrNull is formatTime, or null where that has a meaning ("for good").
+func timeOrNull(t *time.Time) any {
+	if t == nil {
 		return nil
 	}
-	return formatTime(t)
+	return formatTime(*t)
 }
 
 // encodeBytes writes b in base64url without padding.

@@ -65,7 +65,7 @@ func (g Grant) Object() map[string]any {
 		"delegatingKey": g.DelegatingKey, "verifyingKey": g.VerifyingKey,
 		"receivingKey": g.ReceivingKey, "requestingKey": g.RequestingKey,
 		"set": g.Set, "threshold": g.Threshold,
-		"startTime": formatTime(g.StartTime), "endTime": untilOrNull(g.EndTime), "updated": formatTime(g.Updated),
+		"startTime": formatTime(g.StartTime), "endTime": timeOrNull(g.EndTime), "updated": formatTime(g.Updated),
 	}
 	put(m, "context", g.Agreement)
 	proxies := make([]any, len(g.Proxies))

@@ -57,7 +57,7 @@ func (k KeyFragment) Object() map[string]any {
 		"attributedTo": k.AttributedTo, "target": k.Target, "grant": k.Grant, "set": k.Set,
 		"delegatingKey": k.DelegatingKey, "verifyingKey": k.VerifyingKey,
 		"receivingKey": k.ReceivingKey, "requestingKey": k.RequestingKey, "capsules": capsules,
-		"startTime": formatTime(k.StartTime), "endTime": untilOrNull(k.EndTime), "updated": formatTime(k.Updated),
+		"startTime": formatTime(k.StartTime), "endTime": timeOrNull(k.EndTime), "updated": formatTime(k.Updated),
 		"sealed": map[string]any{
 			"key": k.Sealed.Key, "enc": encodeBytes(k.Sealed.Enc), "ciphertext": encodeBytes(k.Sealed.Ciphertext),
 		},

@@ -1,8 +1,11 @@
 package vocab
 
 import (
+	"math"
 	"time"
 	"unicode/utf8"
+
+	"antiphon/vocab/jsonld"
 )
 
 // What is read here comes from software of every kind, and a strange form of a thing that is nice to have (a picture,
@@ -25,6 +28,15 @@ func (o *object) looseTime(name string) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Second)
+}
+
+// looseCount is the member if it is a whole number from 0, or 0.
+func (o *object) looseCount(name string) int64 {
+	f, _ := o.get(name).(float64)
+	if f < 0 || f > jsonld.MaxInteger || f != math.Trunc(f) {
+		return 0
+	}
+	return int64(f)
 }
 
 func (o *object) looseURI(name string) string {

@@ -185,14 +185,6 @@ func (o *object) until(name string, start time.Time) *time.Time {
 	return &t
 }
 
-// untilOrNull is what until reads.
-func untilOrNull(t *time.Time) any {
-	if t == nil {
-		return nil
-	}
-	return formatTime(*t)
-}
-
 func (o *object) asset(name string) string   { return o.match(name, assetPattern, "an asset") }
 func (o *object) version(name string) int    { return int(o.integer(name, 1, maxVersion)) }
 func (o *object) size(name string) int64     { return o.integer(name, 0, maxSize) }

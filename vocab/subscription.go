@@ -23,7 +23,7 @@ func (s Subscription) Object() map[string]any {
 	return map[string]any{
 		"@context": Context(KindSubscription), "id": s.ID, "type": []any{"Subscription", "Relationship"},
 		"attributedTo": s.Artist, "subject": s.Listener, "relationship": subscribed, "object": s.Artist,
-		"context": s.Agreement, "startTime": formatTime(s.StartTime), "endTime": untilOrNull(s.EndTime),
+		"context": s.Agreement, "startTime": formatTime(s.StartTime), "endTime": timeOrNull(s.EndTime),
 	}
 }
 

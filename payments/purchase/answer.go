@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -93,6 +94,10 @@ func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string,
 // that answers nothing that this buyer asked for is [ErrNotFound]; one that differs is a [*Refusal].
 func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, product, receiving, requesting string) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ? AND buyer = ?", agreement, artist, buyer), agreement)
+	if errors.Is(err, ErrNotFound) {
+		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement.
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ?", product, artist, buyer).Order("created_at DESC"), product)
+	}
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,15 @@ const (
 	Refused  State = "refused"  // the seller said no, and why
 )
 
-// transitions are the legal moves; everything else is refused. From Invoiced on, a grant may come before its receipt.
+// transitions are the legal moves; everything else is refused. A grant may come before its receipt, and again after a
+// seller has refused to sell the same thing twice.
 var transitions = map[State][]State{
 	Offered:  {Invoiced, Receipt, Granted, Refused},
 	Invoiced: {Paying, Receipt, Granted},
 	Paying:   {Invoiced, Receipt, Granted},
 	Receipt:  {Granted},
 	Granted:  {},
-	Refused:  {},
+	Refused:  {Granted},
 }
 
 // To checks that a purchase in state s may move to next.

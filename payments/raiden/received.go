@@ -42,8 +42,9 @@ type ReceivedPage struct {
 
 // Received examines up to limit (1 to MaxPage) lines of a token's history after the cursor and returns the payments
 // that are safe to credit: received, aimed at this node, of more than nothing, not pending, and (light) with the
-// secret that opens their lock. The cursor does not move past a transfer that is still under way, so it will be seen
-// again. ErrCursor means that the history was rewritten or the node restored: begin again with "".
+// secret that opens their lock. The cursor does not move past a transfer that is still under way; what was received
+// behind it is returned at once, and again until the transfer has ended, always with the same Key. ErrCursor means
+// that the history was rewritten or the node restored: begin again with "".
 func (c *Client) Received(ctx context.Context, token eip55.Address, after Cursor, limit int) (ReceivedPage, error) {
 	limit = min(max(limit, 1), MaxPage-1)
 	own, err := c.Address(ctx)
@@ -86,10 +87,11 @@ func (c *Client) Received(ctx context.Context, token eip55.Address, after Cursor
 		if e.Position < position {
 			continue
 		}
-		if s.underWay[e.Position] {
-			end = e.Position
+		if s.underWay[e.Position] && e.Kind == EventReceived {
+			// Nobody may hold up the others by leaving a transfer open: go on, but come back here.
+			end = min(end, e.Position)
 			out.More = false
-			break
+			continue
 		}
 		if e.Kind != EventReceived || e.Target != own || e.Amount.IsZero() || !s.final[e.Position] {
 			continue

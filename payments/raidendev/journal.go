@@ -128,7 +128,7 @@ func (j *journal) sync() error {
 func (j *journal) close() error {
 	err := j.sync()
 	j.err = os.ErrClosed
-	return errors.Join(err, j.file.Close())
+	return errors.Join(err, unlockFile(j.file), j.file.Close())
 }
 
 func syncFolder(dir string) error {

@@ -123,7 +123,7 @@ func (n *Network) open() error {
 	if err := n.checkProofs(); err != nil {
 		return err
 	}
-	if err := n.resume(); err != nil {
+	if err := n.settle(); err != nil {
 		return err
 	}
 	if err := n.journal.sync(); err != nil {
@@ -318,7 +318,7 @@ func (n *Network) Serve(ctx context.Context) error {
 	return nil
 }
 
-// tick takes back expired locks, once a block.
+// tick settles transfers, once a block.
 func (n *Network) tick(ctx context.Context) error {
 	t := time.NewTicker(blockTime)
 	defer t.Stop()
@@ -329,13 +329,13 @@ func (n *Network) tick(ctx context.Context) error {
 		case <-t.C:
 		}
 		n.mu.Lock()
-		err := n.expire()
+		err := n.settle()
 		n.mu.Unlock()
 		if errors.Is(err, os.ErrClosed) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("expire locks: %w", err)
+			return fmt.Errorf("settle transfers: %w", err)
 		}
 	}
 }

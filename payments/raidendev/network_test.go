@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"os"
 	"testing"
 	"time"
 
@@ -17,7 +18,12 @@ import (
 	"antiphon/payments/raiden"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		child(os.Args[1])
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 

@@ -133,7 +133,7 @@ func (n *node) onSecret(m message) ([]message, error) {
 		switch {
 		case l.done:
 		case sender == n.address:
-			pay, err := n.unlock(t, l)
+			pay, err := n.sayProof(t.message(l), unlock, l.channel)
 			if err != nil {
 				return nil, err
 			}
@@ -145,12 +145,7 @@ func (n *node) onSecret(m message) ([]message, error) {
 	return out, nil
 }
 
-// unlock is the message that pays a leg of a transfer whose secret is known.
-func (n *node) unlock(t *transfer, l *leg) (message, error) {
-	return n.sayProof(t.message(l, t.secret), unlock, l.channel)
-}
-
 // message is what every message about a leg has in common.
-func (t *transfer) message(l *leg, s *secret) message {
-	return message{Initiator: t.initiator, Target: t.target, Identifier: t.identifier, Lock: l.lock, Secret: s}
+func (t *transfer) message(l *leg) message {
+	return message{Initiator: t.initiator, Target: t.target, Identifier: t.identifier, Lock: l.lock, Secret: t.secret}
 }

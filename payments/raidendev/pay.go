@@ -31,7 +31,7 @@ type order struct {
 func (n *Network) pay(o order) (*transfer, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.expire(); err != nil {
+	if err := n.settle(); err != nil {
 		return nil, err
 	}
 	path, err := n.route(o)
@@ -153,50 +153,29 @@ func (n *Network) run(queue ...message) error {
 	return nil
 }
 
-// resume ends what a killed process has begun: a transfer whose secret was told is paid, any other expires.
-func (n *Network) resume() error {
-	for _, t := range slices.Clone(n.state.pending) {
-		if t.secret == nil {
-			continue
-		}
-		for _, l := range slices.Backward(t.legs) {
-			if l.done {
-				continue
-			}
-			pay, err := n.nodes[l.channel.ends[l.side].address].unlock(t, l)
-			if err != nil {
-				return fmt.Errorf("resume transfer: %w", err)
-			}
-			if err := n.run(pay); err != nil {
-				return fmt.Errorf("resume transfer: %w", err)
-			}
-		}
-	}
-	return n.expire()
-}
-
-// expire takes back the locks whose time has passed without their secret being told, the last of each path first.
-func (n *Network) expire() error {
+// settle ends what was left undone, by a killed process for one: a transfer whose secret was told is paid, from the
+// target's end on; of any other the locks are taken back once they have expired.
+func (n *Network) settle() error {
 	if n.journal.err != nil {
 		return n.journal.err
 	}
 	now, changed := n.block(), false
 	for _, t := range slices.Clone(n.state.pending) {
-		if t.secret != nil {
-			continue
-		}
 		for _, l := range slices.Backward(t.legs) {
-			if l.done || l.lock.Expiration >= now {
+			if l.done || (t.secret == nil && l.lock.Expiration >= now) {
 				continue
 			}
-			sender := n.nodes[l.channel.ends[l.side].address]
-			delete(sender.secrets, t.hash)
-			m, err := sender.sayProof(t.message(l, nil), lockExpired, l.channel)
+			sender, end := n.nodes[l.channel.ends[l.side].address], unlock
+			if t.secret == nil {
+				end = lockExpired
+				delete(sender.secrets, t.hash)
+			}
+			m, err := sender.sayProof(t.message(l), end, l.channel)
 			if err != nil {
-				return fmt.Errorf("expire lock: %w", err)
+				return fmt.Errorf("settle transfer: %w", err)
 			}
 			if err := n.run(m); err != nil {
-				return fmt.Errorf("expire lock: %w", err)
+				return fmt.Errorf("settle transfer: %w", err)
 			}
 			changed = true
 		}
