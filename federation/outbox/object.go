@@ -151,3 +151,13 @@ func DeleteObject(ctx context.Context, tx *gorm.DB, owner, uri string, local boo
 
 // publicly reports whether everyone is among the addressees.
 func publicly(to ...string) bool { return slices.Contains(to, vocab.Public) }
+
+// DeleteObjectsOf marks everything that a remote actor made as deleted.
+func DeleteObjectsOf(ctx context.Context, tx *gorm.DB, owner string, now time.Time) error {
+	err := tx.WithContext(ctx).Model(&objectRow{}).Where("owner = ? AND NOT local AND deleted_at IS NULL", owner).
+		Update("deleted_at", now.UTC()).Error
+	if err != nil {
+		return fmt.Errorf("delete objects of %s: %w", owner, err)
+	}
+	return nil
+}
