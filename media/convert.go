@@ -22,14 +22,16 @@ func (s *Service) convert(ctx context.Context, t Track) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make work folder: %w", err)
 	}
-	result, err := transcode.Convert(ctx, s.engine, transcode.Source{
-		Path: s.sourcePath(t), Duration: t.Duration(), PreviewStart: time.Duration(t.PreviewStartMS) * time.Millisecond,
-	}, dir, s.advance(ctx, t.ID, "convert"))
+	result, err := transcode.Convert(ctx, s.engine, transcode.Job{
+		Source: s.sourcePath(t), Dir: dir, Duration: t.Duration(), SampleRate: t.SampleRate, Channels: t.Channels, BitDepth: t.BitDepth,
+		PreviewStart: time.Duration(t.PreviewStartMS) * time.Millisecond,
+	}, s.advance(ctx, t.ID, "convert"))
 	if err != nil {
 		return err
 	}
 	t.Peaks = result.Peaks
-	t.Loudness = fmt.Sprintf("%.1f %.1f", result.Loudness, result.TruePeak)
+	t.DurationMS = result.Duration.Milliseconds()
+	t.Loudness = fmt.Sprintf("%.1f %.1f", result.LoudnessLUFS, result.TruePeak)
 	block, err := s.putPreview(ctx, &t, result.Preview)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ func (s *Service) probe(ctx context.Context, t Track) error {
 		return err
 	}
 	t.DurationMS = info.Duration.Milliseconds()
+	t.SampleRate, t.Channels, t.BitDepth = info.SampleRate, info.Channels, info.BitDepth
 	if info.Tags.Title != "" {
 		t.Title = info.Tags.Title
 	}

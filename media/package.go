@@ -10,13 +10,14 @@ import (
 
 	"antiphon/media/hls"
 	"antiphon/media/seal"
+	"antiphon/media/transcode"
 )
 
 // rendition is one encoding of a track, from the smallest on.
 type rendition struct{ name, codecs string }
 
 var renditions = []rendition{
-	{"aac64", hls.CodecAAC}, {"aac128", hls.CodecAAC}, {"aac256", hls.CodecAAC}, {"flac", hls.CodecFLAC},
+	{transcode.AAC64, hls.CodecAAC}, {transcode.AAC128, hls.CodecAAC}, {transcode.AAC256, hls.CodecAAC}, {transcode.FLAC, hls.CodecFLAC},
 }
 
 // segment is a sealed segment; its rows let a killed run go on where it was.
@@ -77,7 +78,7 @@ func (s *Service) seal(ctx context.Context, t Track) error {
 	if err := s.sealMaster(ctx, t); err != nil {
 		return err
 	}
-	t.Manifest, t.SealedBytes = string(cid), sealed
+	t.Manifest, t.ManifestBytes, t.SealedBytes = string(cid), int64(len(manifest)), sealed
 	blocks = append(blocks, s.block(t, t.Manifest, KindManifest, len(manifest)))
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := Register(tx, blocks...); err != nil {
@@ -171,4 +172,3 @@ func (s *Service) keepSegments(ctx context.Context, rows []segment) error {
 		return nil
 	})
 }
-

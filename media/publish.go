@@ -189,7 +189,7 @@ func (s *Service) remakePreview(ctx context.Context, job previewJob, _ int) erro
 		return err
 	}
 	dest := filepath.Join(dir, "preview.mp3")
-	if err := transcode.Preview(ctx, s.engine, source, dest, time.Duration(job.Start)*time.Millisecond, t.Duration()); err != nil {
+	if err := transcode.Preview(ctx, s.engine, source, dest, time.Duration(job.Start)*time.Millisecond); err != nil {
 		return err
 	}
 	block, err := s.putPreview(ctx, &t, dest)

@@ -36,9 +36,13 @@ type Track struct {
 	// Filename is what the artist's file was called, without a path.
 	Filename string
 	// Upload names the upload that the track was made from.
-	Upload         string
-	UploadBytes    int64
-	DurationMS     int64 `gorm:"column:duration_ms"`
+	Upload      string
+	UploadBytes int64
+	DurationMS  int64 `gorm:"column:duration_ms"`
+	// SampleRate, Channels and BitDepth are the upload's; BitDepth is 0 for lossy files.
+	SampleRate     int
+	Channels       int
+	BitDepth       int
 	PreviewStartMS int64 `gorm:"column:preview_start_ms"`
 	// Loudness is EBU R128's integrated loudness in LUFS and the true peak in dBTP: "-14.2 -1.0".
 	Loudness string
@@ -47,7 +51,8 @@ type Track struct {
 	SealedKey      []byte
 	ContentKeyHash []byte
 	// Manifest is the CID of the multivariant playlist.
-	Manifest string
+	Manifest      string
+	ManifestBytes int64
 	// SealedBytes is the size of all sealed segments.
 	SealedBytes int64
 	// Preview, Cover and CoverSmall are CIDs of public files; a track may have no cover.

@@ -29,11 +29,21 @@ func (sealJob) Kind() string    { return "media_seal" }
 func (finishJob) Kind() string  { return "media_finish" }
 func (previewJob) Kind() string { return "media_preview" }
 
-func (probeJob) Options() jobs.Options   { return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts} }
-func (convertJob) Options() jobs.Options { return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts} }
-func (sealJob) Options() jobs.Options    { return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts} }
-func (finishJob) Options() jobs.Options  { return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts} }
-func (previewJob) Options() jobs.Options { return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts} }
+func (probeJob) Options() jobs.Options {
+	return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts}
+}
+func (convertJob) Options() jobs.Options {
+	return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts}
+}
+func (sealJob) Options() jobs.Options {
+	return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts}
+}
+func (finishJob) Options() jobs.Options {
+	return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts}
+}
+func (previewJob) Options() jobs.Options {
+	return jobs.Options{Queue: jobs.Media, MaxAttempts: maxAttempts}
+}
 
 const (
 	maxAttempts = 5

@@ -54,7 +54,7 @@ func (s *Service) Hold(ctx context.Context, k vocab.KeyFragment, raw map[string]
 	if k.Target != s.InstanceActor() || !s.peers.Trusts(ctx, k.AttributedTo) && !s.ownBuyer(ctx, k.ReceivingKey) {
 		return &Refusal{"not-a-proxy-for", "This instance does not hold fragments for " + k.AttributedTo + "."}
 	}
-	aad, err := vocab.KeyFragmentAAD(raw)
+	aad, err := vocab.AAD(raw)
 	if err != nil {
 		return &Refusal{"bad-fragment", "The fragment is malformed."}
 	}

@@ -62,7 +62,7 @@ func (s *Service) object(ctx context.Context, row grantRow) (vocab.Grant, error)
 		return vocab.Grant{}, err
 	}
 	g := vocab.Grant{
-		ID: row.URI, AttributedTo: row.Artist, To: row.Buyer, Context: row.Agreement, Receipt: row.Receipt, Product: row.Product,
+		ID: row.URI, AttributedTo: row.Artist, To: row.Buyer, Agreement: row.Agreement, Receipt: row.Receipt, Product: row.Product,
 		Version: row.Version, DelegatingKey: p.DelegatingKey, VerifyingKey: verifying, ReceivingKey: row.ReceivingKey,
 		RequestingKey: row.RequestingKey, Set: row.SetNumber, Threshold: row.Threshold,
 		StartTime: row.StartTime, EndTime: row.EndTime, Updated: row.UpdatedAt,

@@ -154,7 +154,7 @@ func (s *Service) split(ctx context.Context, prepared *Prepared, p Product, prox
 			DelegatingKey: p.DelegatingKey, VerifyingKey: verifying, ReceivingKey: g.ReceivingKey, RequestingKey: g.RequestingKey,
 			Capsules: capsules, StartTime: g.StartTime, EndTime: g.EndTime, Updated: g.UpdatedAt,
 		}
-		aad, err := vocab.KeyFragmentAAD(k.Object())
+		aad, err := vocab.AAD(k.Object())
 		if err != nil {
 			return fmt.Errorf("aad of fragment: %w", err)
 		}

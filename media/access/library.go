@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/media"
+	"antiphon/media/pre/umbral"
 	"antiphon/vocab"
 )
 
@@ -56,9 +57,14 @@ type Kept struct {
 }
 
 // TakeGrant keeps a grant for its buyer inside tx, after signature, proof and agreement were checked. keys are the
-// artist's proof keys as of now, sizes the signed size of each track where it is known. Its blocks are fetched by a job,
+// artist's proof keys as of now. Its blocks are fetched by a job,
 // so that it plays on when the seller is gone. The same grant twice changes nothing; a later update replaces it.
 func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw []byte, keys map[string]string) error {
+	for _, item := range g.Items {
+		if _, err := umbral.ParseCapsule(item.Capsule); err != nil {
+			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
+		}
+	}
 	var old keptGrant
 	err := tx.Where("uri = ?", g.ID).Take(&old).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
@@ -75,7 +81,7 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 		return err
 	}
 	row := keptGrant{
-		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Context, Receipt: g.Receipt, Raw: raw,
+		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
 		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
 	}
 	if err := tx.Save(&row).Error; err != nil {
@@ -136,6 +142,18 @@ func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) 
 		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL", buyer).
 		Order("grants_held.received_at DESC, grant_items.track").Offset(offset).Limit(limit).Scan(&owned).Error
 	return owned, err
+}
+
+// Knows reports whether a grant is kept for a buyer here, or a fragment of it is in custody.
+func (s *Service) Knows(ctx context.Context, grant string) (bool, error) {
+	var kept, held int64
+	if err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("uri = ?", grant).Count(&kept).Error; err != nil {
+		return false, fmt.Errorf("look up grant: %w", err)
+	}
+	if err := s.db.Read.WithContext(ctx).Model(&heldRow{}).Where("grant_uri = ?", grant).Count(&held).Error; err != nil {
+		return false, fmt.Errorf("look up fragment: %w", err)
+	}
+	return kept+held > 0, nil
 }
 
 // MayRelay reports whether a proxy's URL belongs to a grant that the buyer holds: nothing else is relayed.

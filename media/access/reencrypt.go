@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/media/pre/umbral"
-	"antiphon/vocab/multikey"
 )
 
 // Bounds and times of a re-encryption request.
@@ -64,9 +62,9 @@ func ParseReencrypt(body []byte) (ReencryptRequest, []*umbral.Capsule, error) {
 	return r, capsules, nil
 }
 
-// Reencrypt turns the capsules of a request into cfrags. verify is given the grant's requesting key and checks the
-// request's signature with it; it returns the signature's nonce. Every failure is a [*Refusal] with the protocol's code.
-func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []*umbral.Capsule, verify func(ed25519.PublicKey) (string, error)) (ReencryptAnswer, error) {
+// Reencrypt turns the capsules of a request into cfrags. verify is given the grant's requesting key, a Multikey, and
+// checks the request's signature with it; it returns the signature's nonce. Every failure is a [*Refusal] with the protocol's code.
+func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []*umbral.Capsule, verify func(requestingKey string) (nonce string, err error)) (ReencryptAnswer, error) {
 	if !s.rate.allow(r.Grant, s.now()) {
 		return ReencryptAnswer{}, &Refusal{"busy", "Too many requests for this grant."}
 	}
@@ -74,11 +72,7 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if err != nil {
 		return ReencryptAnswer{}, err
 	}
-	key, err := multikey.DecodeEd25519(row.RequestingKey)
-	if err != nil {
-		return ReencryptAnswer{}, fmt.Errorf("requesting key of %s: %w", row.URI, err)
-	}
-	nonce, err := verify(key)
+	nonce, err := verify(row.RequestingKey)
 	if err != nil {
 		return ReencryptAnswer{}, &Refusal{"bad-signature", "The signature is not the one that the grant asks for."}
 	}

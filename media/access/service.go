@@ -13,8 +13,6 @@ import (
 	"log/slog"
 	"time"
 
-	"gorm.io/gorm"
-
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/internal/vault"
