@@ -1,0 +1,236 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// config is everything that an instance can be told. Each field can be set in the file (table.name) and by the
+// environment (ANTIPHON_TABLE_NAME, and ANTIPHON_TABLE_NAME_FILE for the path of a file that holds the value).
+type config struct {
+	Server struct {
+		BaseURL     string `toml:"base_url" default:"http://127.0.0.1:8080" doc:"The address that the world knows this instance by. It cannot change later: every id begins with it."`
+		Listen      string `toml:"listen" default:"127.0.0.1:8080" doc:"Address and port to listen on; put a TLS proxy in front."`
+		Name        string `toml:"name" default:"Antiphon" doc:"What the instance is called on its pages."`
+		DataDir     string `toml:"data_dir" default:"data" doc:"Folder for database, keys, masters and blocks."`
+		Development bool   `toml:"development" default:"false" doc:"Allow loopback peers over plain http. Refused with a public base_url."`
+		LogLevel    string `toml:"log_level" default:"info" doc:"debug, info, warn or error."`
+		TrustProxy  bool   `toml:"trust_proxy" default:"false" doc:"Take the visitor's address from X-Forwarded-For, as the proxy in front sets it."`
+	} `toml:"server"`
+	Database struct {
+		URL string `toml:"url" default:"" secret:"true" doc:"postgres://... for PostgreSQL; empty for SQLite in the data folder."`
+	} `toml:"database"`
+	Keys struct {
+		Master string `toml:"master" default:"" doc:"Path of the master key, which seals every secret at rest. Empty: keys/master.key in the data folder; better outside of it."`
+	} `toml:"keys"`
+	Signup struct {
+		Open bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
+	} `toml:"signup"`
+	Media struct {
+		Engine    string        `toml:"engine" default:"auto" doc:"auto, native (FFmpeg on PATH) or embedded (slower, needs nothing installed)."`
+		MaxUpload int64         `toml:"max_upload" default:"2147483648" doc:"Largest upload, in bytes."`
+		MaxLength time.Duration `toml:"max_length" default:"4h" doc:"Longest track."`
+		Quota     int64         `toml:"quota" default:"21474836480" doc:"What one artist may upload in all, in bytes."`
+		DiskLow   int64         `toml:"disk_low" default:"2147483648" doc:"Warn the admin, and take no uploads, when fewer bytes than this are free."`
+	} `toml:"media"`
+	IPFS struct {
+		Kubo string `toml:"kubo" default:"" doc:"API address of a Kubo daemon, such as http://127.0.0.1:5001; empty for blocks in the data folder."`
+	} `toml:"ipfs"`
+	Raiden struct {
+		URL        string `toml:"url" default:"" doc:"The Raiden node's REST API, such as http://127.0.0.1:5001; empty: nothing is sold through Raiden."`
+		Credential string `toml:"credential" default:"" secret:"true" doc:"Bearer token, or user:password, for a proxy in front of the node."`
+		Asset      string `toml:"asset" default:"" doc:"The token, as CAIP-19: eip155:42161/erc20:0x..., or antiphon-dev:1/erc20:0x... on the development network."`
+		Decimals   int    `toml:"decimals" default:"6" doc:"Decimals of the token's smallest unit."`
+	} `toml:"raiden"`
+	Grants struct {
+		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
+		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`
+	} `toml:"grants"`
+}
+
+type field struct {
+	table, name, env string
+	doc, fallback    string
+	secret           bool
+	value            reflect.Value
+}
+
+// fields lists every field with its place and its names.
+func (c *config) fields() []field {
+	var all []field
+	root := reflect.ValueOf(c).Elem()
+	for i := range root.NumField() {
+		table := root.Type().Field(i).Tag.Get("toml")
+		section := root.Field(i)
+		for j := range section.NumField() {
+			f := section.Type().Field(j)
+			name := f.Tag.Get("toml")
+			all = append(all, field{
+				table: table, name: name, env: "ANTIPHON_" + strings.ToUpper(table+"_"+name),
+				doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret") == "true", value: section.Field(j),
+			})
+		}
+	}
+	return all
+}
+
+func (f field) set(text string) error {
+	switch v := f.value.Addr().Interface().(type) {
+	case *string:
+		*v = text
+	case *bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%s.%s: %q is neither true nor false", f.table, f.name, text)
+		}
+		*v = b
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%s.%s: %q is not a number", f.table, f.name, text)
+		}
+		*v = n
+	case *int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s.%s: %q is not a number", f.table, f.name, text)
+		}
+		*v = n
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%s.%s: %q is not a duration such as 90m", f.table, f.name, text)
+		}
+		*v = d
+	case *[]string:
+		*v = nil
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				*v = append(*v, part)
+			}
+		}
+	default:
+		return fmt.Errorf("%s.%s: fields of type %T cannot be set", f.table, f.name, v)
+	}
+	return nil
+}
+
+// toml returns the field's value as TOML.
+func (f field) toml() string {
+	switch v := f.value.Interface().(type) {
+	case string:
+		return strconv.Quote(v)
+	case time.Duration:
+		return strconv.Quote(v.String())
+	case []string:
+		quoted := make([]string, len(v))
+		for i, s := range v {
+			quoted[i] = strconv.Quote(s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// loadConfig reads defaults, then the file at path (which may be missing when optional), then the environment.
+func loadConfig(path string, optional bool, environ func(string) (string, bool)) (*config, error) {
+	c := &config{}
+	for _, f := range c.fields() {
+		if f.fallback == "" {
+			continue
+		}
+		if err := f.set(f.fallback); err != nil {
+			return nil, err
+		}
+	}
+	meta, err := toml.DecodeFile(path, c)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && optional:
+	case err != nil:
+		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, fmt.Errorf("read configuration %s: there is no setting %q; `antiphon config --defaults` lists them", path, unknown[0])
+	}
+	for _, f := range c.fields() {
+		text, ok := environ(f.env)
+		if file, has := environ(f.env + "_FILE"); has && !ok {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("read %s_FILE: %w", f.env, err)
+			}
+			text, ok = strings.TrimSpace(string(b)), true
+		}
+		if !ok {
+			continue
+		}
+		if err := f.set(text); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.check()
+}
+
+func (c *config) check() error {
+	c.Server.BaseURL = strings.TrimRight(c.Server.BaseURL, "/")
+	u, err := url.Parse(c.Server.BaseURL)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("server.base_url %q is not an address such as https://music.example", c.Server.BaseURL)
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if c.Server.Development && !loopback {
+		return fmt.Errorf("server.development is for loopback only, and server.base_url is %s", c.Server.BaseURL)
+	}
+	if u.Scheme == "http" && !loopback {
+		return fmt.Errorf("server.base_url %s must begin with https://", c.Server.BaseURL)
+	}
+	if c.Keys.Master == "" {
+		c.Keys.Master = filepath.Join(c.Server.DataDir, "keys", "master.key")
+	}
+	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
+		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")
+	}
+	return nil
+}
+
+// host is the host, with its port, that the instance's ids carry.
+func (c *config) host() string {
+	_, host, _ := strings.Cut(c.Server.BaseURL, "://")
+	return host
+}
+
+// print writes the configuration as a file that can be read back; secrets are redacted.
+func (c *config) print(w io.Writer) error {
+	var b strings.Builder
+	table := ""
+	for _, f := range c.fields() {
+		if f.table != table {
+			table = f.table
+			fmt.Fprintf(&b, "\n[%s]\n", table)
+		}
+		value := f.toml()
+		if f.secret && value != `""` {
+			value = `"[redacted]"`
+		}
+		fmt.Fprintf(&b, "# %s\n# Environment: %s", f.doc, f.env)
+		if f.secret {
+			fmt.Fprintf(&b, " or %s_FILE", f.env)
+		}
+		fmt.Fprintf(&b, "\n%s = %s\n", f.name, value)
+	}
+	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
+	return err
+}

@@ -1,0 +1,205 @@
+package payments
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/payments/amount"
+)
+
+// outcome is what became of a payment that a provider has shown us.
+type outcome string
+
+const (
+	credited  outcome = "credited"
+	overpaid  outcome = "overpaid"
+	late      outcome = "late"
+	underpaid outcome = "underpaid"
+	duplicate outcome = "duplicate"
+	misplaced outcome = "misplaced" // wrong token or target
+	unknown   outcome = "unknown"   // no order has this identifier
+)
+
+// paymentRow is a payment that was seen, credited or not; its hash makes crediting exactly once.
+type paymentRow struct {
+	Hash       string `gorm:"primaryKey"`
+	Provider   string
+	Initiator  string
+	Target     string
+	Identifier string
+	Units      amount.Units
+	Asset      amount.Asset
+	OrderURI   string
+	Outcome    outcome
+	SeenAt     time.Time
+}
+
+func (paymentRow) TableName() string { return "payments" }
+
+// paymentHash is the receipt's paymentHash: SHA-256 over provider, asset's network, initiator, target and identifier,
+// each followed by a zero byte.
+func paymentHash(provider string, p Payment) string {
+	network, _, _ := strings.Cut(string(p.Amount.Asset), "/")
+	sum := sha256.Sum256([]byte(strings.Join([]string{provider, network, p.Initiator, p.Target, p.Identifier, ""}, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+func rowHash(provider string, p Payment) string {
+	sum := sha256.Sum256([]byte(paymentHash(provider, p) + "\x00" + p.Ref))
+	return hex.EncodeToString(sum[:])
+}
+
+// confirm records one payment and, when it completes an order, writes in ONE transaction: the order paid, the ledger
+// entry, the grant, and the jobs that tell the buyer. A payment that was seen before changes nothing.
+func (s *Service) confirm(ctx context.Context, provider string, p Payment) error {
+	row := paymentRow{
+		Hash: rowHash(provider, p), Provider: provider, Initiator: p.Initiator, Target: p.Target, Identifier: p.Identifier,
+		Units: p.Amount.Units, Asset: p.Amount.Asset, SeenAt: s.now().UTC(),
+	}
+	var seen int64
+	if err := s.db.Read.WithContext(ctx).Model(&paymentRow{}).Where("hash = ?", row.Hash).Count(&seen).Error; err != nil {
+		return fmt.Errorf("look up payment: %w", err)
+	}
+	if seen > 0 {
+		return nil
+	}
+	o, err := orderWhere(ctx, s.db.Read, "identifier = ?", p.Identifier)
+	if errors.Is(err, ErrNotFound) {
+		row.Outcome = unknown
+		return s.keep(ctx, row, nil)
+	}
+	if err != nil {
+		return err
+	}
+	row.OrderURI = o.URI
+	if p.Amount.Asset != o.Asset || p.Target != o.Target || provider != o.Provider {
+		row.Outcome = misplaced
+		return s.keep(ctx, row, nil)
+	}
+	total, err := s.paidSoFar(ctx, o, p.Amount.Units)
+	if err != nil {
+		return err
+	}
+	row.Outcome = judge(o, total, row.SeenAt)
+	switch row.Outcome {
+	case duplicate:
+		return s.keep(ctx, row, nil)
+	case underpaid:
+		return s.keep(ctx, row, func(tx *gorm.DB) error {
+			o.Words = fmt.Sprintf("%s of %s has arrived; the rest is still to be paid.",
+				total.Decimal(o.Decimals), o.Units.Decimal(o.Decimals))
+			if o.State == Awaiting {
+				return move(tx, &o, Underpaid, row.SeenAt)
+			}
+			return tx.Model(&o).Update("words", o.Words).Error
+		})
+	}
+	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
+	if err != nil {
+		return fmt.Errorf("prepare grant for order %s: %w", o.URI, err)
+	}
+	paid := row.SeenAt.Truncate(time.Second)
+	o.PaidAt = &paid
+	o.Words = wordsFor(row.Outcome, o, total)
+	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return fmt.Errorf("write payment: %w", err)
+		}
+		return s.settle(ctx, tx, &o, prepared, paymentHash(provider, p))
+	})
+}
+
+// settle moves the order to granted inside tx, with its ledger entry, its grant and the job for the receipt.
+func (s *Service) settle(ctx context.Context, tx *gorm.DB, o *Order, prepared PreparedGrant, hash string) error {
+	now := s.now().UTC().Truncate(time.Second)
+	if o.PaidAt == nil {
+		o.PaidAt = &now
+	}
+	o.PaymentHash = hash
+	if err := move(tx, o, Paid, now); err != nil {
+		return err
+	}
+	if o.Ground == GroundPayment {
+		if err := s.ledger.RecordPayment(ctx, tx, *o); err != nil {
+			return fmt.Errorf("post order %s to the ledger: %w", o.URI, err)
+		}
+	}
+	grant, err := prepared.Issue(ctx, tx)
+	if err != nil {
+		return fmt.Errorf("issue grant for order %s: %w", o.URI, err)
+	}
+	o.GrantURI = grant
+	if err := move(tx, o, Granted, now); err != nil {
+		return err
+	}
+	return s.jobs.Insert(ctx, tx, OrderPaid{Order: o.URI})
+}
+
+// keep writes a payment that completes nothing.
+func (s *Service) keep(ctx context.Context, row paymentRow, also func(tx *gorm.DB) error) error {
+	s.log.Warn("payment not credited", "outcome", row.Outcome, "order", row.OrderURI, "identifier", row.Identifier)
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return fmt.Errorf("write payment: %w", err)
+		}
+		if also == nil {
+			return nil
+		}
+		return also(tx)
+	})
+}
+
+// paidSoFar adds what counted toward the order before to units. The sum is made here, never by SQL.
+func (s *Service) paidSoFar(ctx context.Context, o Order, units amount.Units) (amount.Units, error) {
+	var rows []paymentRow
+	err := s.db.Read.WithContext(ctx).Where("order_uri = ? AND outcome = ?", o.URI, underpaid).Find(&rows).Error
+	if err != nil {
+		return units, fmt.Errorf("read payments of order %s: %w", o.URI, err)
+	}
+	for _, r := range rows {
+		if units, err = units.Add(r.Units); err != nil {
+			return units, fmt.Errorf("add payments of order %s: %w", o.URI, err)
+		}
+	}
+	return units, nil
+}
+
+func judge(o Order, total amount.Units, now time.Time) outcome {
+	switch {
+	case !o.State.Open():
+		return duplicate
+	case total.Cmp(o.Units) < 0:
+		return underpaid
+	case now.After(o.ExpiresAt):
+		return late
+	case total.Cmp(o.Units) > 0:
+		return overpaid
+	default:
+		return credited
+	}
+}
+
+func wordsFor(out outcome, o Order, total amount.Units) string {
+	switch out {
+	case overpaid:
+		return fmt.Sprintf("%s was paid where %s was asked.", total.Decimal(o.Decimals), o.Units.Decimal(o.Decimals))
+	case late:
+		return "The payment came after the invoice had expired; it was honored."
+	default:
+		return ""
+	}
+}
+
+func (o Order) grantRequest() GrantRequest {
+	return GrantRequest{
+		Artist: o.Artist, Buyer: o.Buyer, Product: o.Product, Version: o.Version, Agreement: o.URI, Receipt: o.Receipt,
+		ReceivingKey: o.ReceivingKey, RequestingKey: o.RequestingKey,
+	}
+}
