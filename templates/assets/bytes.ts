@@ -1,4 +1,4 @@
-// Bytes and their written forms: base64url without padding, base32 (RFC 4648, no padding), comparison.
+// Bytes and their written forms: base64url, base32 (RFC 4648, no padding), comparison.
 
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
@@ -19,21 +19,7 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return differ === 0;
 }
 
-/** Bytes as base64url without padding. */
-export function b64u(bytes: Uint8Array): string {
-  let text = "";
-  for (const b of bytes) text += String.fromCharCode(b);
-  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-}
-
-/** The bytes of canonical base64url without padding; anything else throws. */
-export function unb64u(text: string): Uint8Array<ArrayBuffer> {
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new Error("not base64url");
-  const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  const bytes = Uint8Array.from(raw, (c) => c.charCodeAt(0));
-  if (b64u(bytes) !== text) throw new Error("not canonical base64url");
-  return bytes;
-}
+export { decodeBase64url as unb64u, encodeBase64url as b64u } from "./multikey";
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

@@ -1,16 +1,15 @@
 // Compares the keys that the server names with those that this browser makes from its own seed, and says the outcome.
-import { listenerKeys } from "./keytree";
-import { ed25519 } from "@noble/curves/ed25519.js";
+import { Listener } from "./keytree";
 import { encodeMultikey } from "./multikey";
 import { seedOf } from "./seeds";
 import { say } from "./words";
 
 /** The two public keys of a seed as Multikeys; `n` counts from 1. */
 export function publicKeys(seed: Uint8Array, n = 1): { receiving: string; requesting: string } {
-  const keys = listenerKeys(seed, n);
+  const keys = new Listener(seed);
   return {
-    receiving: encodeMultikey("secp256k1", keys.receivingPublic),
-    requesting: encodeMultikey("ed25519", ed25519.getPublicKey(keys.requestingSeed)),
+    receiving: encodeMultikey("secp256k1", keys.receiving(n).publicKey.bytes),
+    requesting: encodeMultikey("ed25519", keys.requesting(n).publicKey),
   };
 }
 

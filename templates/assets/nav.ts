@@ -10,13 +10,14 @@ interface Place { key: number; x: number; y: number }
 const own = () => new URL(document.documentElement.dataset.base || location.origin, location.href).origin === location.origin;
 let running: AbortController | undefined;
 let key = Date.now();
-let shown = location.pathname + location.search;
+let shown = "";
 const scrolls = new Map<number, [number, number]>();
 
 /** Starts to intercept. */
 export function startNavigation(): void {
   if (!own()) return;
   history.scrollRestoration = "manual";
+  shown = location.pathname + location.search;
   const place = history.state as Place | null;
   if (place?.key) {
     key = place.key;

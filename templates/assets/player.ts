@@ -52,7 +52,7 @@ export async function playFrom(button: HTMLElement): Promise<void> {
 export function prepare(button: HTMLElement): void {
   const item = itemOf(button);
   if (!item?.owned) return;
-  void import("./stream").then((s) => s.supported() && s.open(item.uri)).catch(() => undefined);
+  void import("./stream").then(async (s) => s.supported() && (await s.open(item.uri))).catch(() => undefined);
 }
 
 const same = (a: Item, b: Item) => a.uri === b.uri && a.owned === b.owned;

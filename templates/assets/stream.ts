@@ -130,5 +130,5 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
 }
 
 function lastLossy(names: string[]): number {
-  return names.findLastIndex((n) => n !== "flac");
+  return names.length - 1 - [...names].reverse().findIndex((n) => n !== "flac");
 }
