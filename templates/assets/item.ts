@@ -27,11 +27,16 @@ export function itemOf(button: HTMLElement): Item | undefined {
   if (!root || !d?.track) return undefined;
   const owned = d.owned !== undefined;
   if (!owned && !d.preview) return undefined;
+  // A long list says each name once: in what one reads.
+  const name = root.querySelector<HTMLAnchorElement>(".row-title");
+  const by = root.querySelector<HTMLAnchorElement>(".row-artist");
   const drawn = (root.querySelector(".cover") ?? document.createElement("span")).cloneNode(true) as HTMLElement;
   drawn.removeAttribute("loading");
   return {
-    uri: d.track, url: d.url ?? "", title: d.title ?? "", artist: d.artist ?? "", artistUrl: d.artistUrl ?? "",
-    cover: d.cover ?? "", hue: d.hue ?? "", peaks: d.peaks ?? "", preview: d.preview ?? "", buy: d.buy ?? "",
+    uri: d.track, url: d.url ?? name?.getAttribute("href") ?? "", title: d.title ?? name?.textContent ?? "",
+    artist: d.artist ?? by?.textContent ?? "", artistUrl: d.artistUrl ?? by?.getAttribute("href") ?? "",
+    cover: d.cover ?? root.querySelector(".cover")?.getAttribute("src") ?? "",
+    hue: d.hue ?? [...root.classList].find((c) => c.startsWith("hue-")) ?? "", peaks: d.peaks ?? "", preview: d.preview ?? "", buy: d.buy ?? "",
     length: Number(d.length) || 0, owned, picture: () => drawn.cloneNode(true),
   };
 }
