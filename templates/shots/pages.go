@@ -79,7 +79,7 @@ func pages() map[string]View {
 	big := artist
 	big.Layout, big.Following, big.Tracks, big.Total = layout("/@orchester", user), true, many(PageSize), 500
 	big.Name, big.Handle = all[3].Artist, "@orchester_der_vergessenen@a-very-long-instance-name.music.example"
-	big.Pager = Pager{Page: 2, Pages: 17, Prev: "?page=1", Next: "?page=3"}
+	big.Pager = Pager{Page: 2, Pages: 20, Prev: "?page=1", Next: "?page=3"}
 	big.Remote = &Remote{Host: "a-very-long-instance-name.music.example", URL: "https://x.example", Silent: true, Since: now.AddDate(0, -3, 0)}
 	out["artist-500"] = &big
 	rtl := artist
@@ -141,7 +141,7 @@ func pages() map[string]View {
 		out["order-"+string(state)] = &at
 	}
 
-	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 17, Next: "?page=2"}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
+	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
 	out["library-empty"] = &Library{Layout: layout("/library", user)}
 	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
 
