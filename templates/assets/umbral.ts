@@ -33,6 +33,7 @@ export class UmbralError extends Error {
   }
 }
 
+export { concatBytes };
 export const capsuleSize = 98;
 export const capsuleFragSize = 359;
 export const ciphertextOverhead = 40;
