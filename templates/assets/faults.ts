@@ -1,25 +1,18 @@
 // Says in words why a track does not play.
-import { BlockError } from "./cid";
-import { say } from "./words";
+import { hasText, say } from "./words";
 
-/** Why a bought track was not opened; the names are those of the texts "player.err.*". */
-export type PlayFault =
-  | "login" | "none" | "seed" | "otherkey" | "proof" | "revoked" | "expired" | "proxies" | "badkey" | "offline" | "other";
-
-/** A bought track that was not opened. */
+/** An error of any of our modules that names its fault, with the values for the words it is told in. */
 export class PlayError extends Error {
-  constructor(readonly fault: PlayFault, readonly values: Record<string, string | number> = {}, cause?: unknown) {
-    super(fault, { cause });
+  constructor(readonly fault: "login" | "none" | "seed" | "revoked" | "offline" | "other", readonly values: Record<string, string | number> = {}) {
+    super(fault);
   }
 }
 
-/** The words for an error, and what the button beside them does. */
+/** The words for an error, and what the button beside them does. The texts are named "player.err." + fault. */
 export function faultOf(error: unknown): { words: string; act: "again" | "login" } {
-  if (error instanceof PlayError) {
-    return { words: say(`player.err.${error.fault}`, error.values), act: error.fault === "login" || error.fault === "seed" ? "login" : "again" };
-  }
-  if (error instanceof BlockError) {
-    return { words: say(`player.err.${error.fault}`), act: error.fault === "login" ? "login" : "again" };
+  const { fault, values } = (error ?? {}) as { fault?: string; values?: Record<string, string | number> };
+  if (fault && hasText(`player.err.${fault}`)) {
+    return { words: say(`player.err.${fault}`, values), act: fault === "login" || fault === "seed" ? "login" : "again" };
   }
   const text = error instanceof Error ? error.message : "";
   return { words: say(/buffer|codec|decode|media/i.test(text) ? "player.err.decode" : "player.err.other"), act: "again" };

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-P2AY55FE.js";import"./chunk-VD7KH7EP.js";import"./chunk-GAIPT3RF.js";import"./chunk-3UZEG7CC.js";import"./chunk-C4RYHXAS.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};
