@@ -50,7 +50,8 @@ async function sound(page) {
     window.heard = new Promise((ok) => {
       const real = HTMLMediaElement.prototype.play;
       HTMLMediaElement.prototype.play = function () {
-        this.addEventListener("timeupdate", () => this.currentTime > 0 && ok(performance.now()), { passive: true });
+        const look = () => (this.currentTime > 0 ? ok(performance.now()) : setTimeout(look, 5));
+        look();
         window.audio = this;
         return real.call(this);
       };
