@@ -18,9 +18,9 @@ import (
 // immutable is how long what a CID names may be kept: for ever.
 const immutable = "public, max-age=31536000, immutable"
 
-// block serves one block of what this instance published, or keeps for a user's grant: the bytes as they are, a raw
+// Block serves one block of what this instance published, or keeps for a user's grant: the bytes as they are, a raw
 // block or a CAR (the trustless gateway's answers, by Accept or ?format=). They are ciphertext, so anyone may have them.
-func (s *Service) block(w http.ResponseWriter, r *http.Request) {
+func (s *Service) Block(w http.ResponseWriter, r *http.Request) {
 	c, err := ipfs.ParseCID(mux.Vars(r)["cid"])
 	if err != nil {
 		problem(w, http.StatusBadRequest, "malformed", "This is not a CID that is served here.")
@@ -76,8 +76,8 @@ func format(r *http.Request) string {
 	return ""
 }
 
-// public serves previews (.mp3) and covers (.jpg), the parts of a track that are everyone's.
-func (s *Service) public(w http.ResponseWriter, r *http.Request) {
+// Public serves previews (.mp3) and covers (.jpg), the parts of a track that are everyone's.
+func (s *Service) Public(w http.ResponseWriter, r *http.Request) {
 	name := mux.Vars(r)["file"]
 	extension := path.Ext(name)
 	c, err := ipfs.ParseCID(strings.TrimSuffix(name, extension))

@@ -1,8 +1,8 @@
 // Package play serves what a player needs: grants, sealed blocks, the relay to the proxies, and this instance's own
 // part as a proxy; also the public previews and covers.
 //
-// It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New] and mount what
-// [Service.Routes] lists.
+// It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New]; package
+// api mounts the handlers.
 package play
 
 import (
@@ -11,8 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/gorilla/mux"
 
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
@@ -57,15 +55,6 @@ type Service struct{ Parts }
 
 // New makes the room.
 func New(p Parts) *Service { return &Service{p} }
-
-// Routes mounts the handlers.
-func (s *Service) Routes(r *mux.Router) {
-	r.HandleFunc("/play/grant", s.grant).Methods(http.MethodGet)
-	r.HandleFunc("/play/relay", s.relay).Methods(http.MethodPost)
-	r.HandleFunc("/antiphon/v1/reencrypt", s.reencrypt).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/ipfs/{cid}", s.block).Methods(http.MethodGet, http.MethodHead)
-	r.HandleFunc("/media/{file}", s.public).Methods(http.MethodGet, http.MethodHead)
-}
 
 // problem answers with application/problem+json (RFC 9457) and the protocol's code.
 func problem(w http.ResponseWriter, status int, code, words string) {
