@@ -121,7 +121,6 @@ func (i *instance) CreateLocal(_ context.Context, tx *gorm.DB, l auth.Local) (st
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, uri, true, l.Name, hostOf(i.base), l.Kind, l.Display, l.ReceivingKey, l.RequestingKey, time.Now().UTC()).Error
 }
 
-
 func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 
 // options change what setup makes.
