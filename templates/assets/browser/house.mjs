@@ -96,6 +96,13 @@ export async function open(folder, pages, music, routes = {}) {
     const raw = Buffer.concat(chunks).toString();
     asked.push({ method: request.method, url, raw });
     const send = (status, type, bytes) => {
+      // Browsers move within a sound only where a server answers for parts.
+      const part = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+      if (part && type === kinds[".wav"]) {
+        const [from, to] = [Number(part[1]), Number(part[2]) || bytes.length - 1];
+        answer.writeHead(206, { "Content-Type": type, "Accept-Ranges": "bytes", "Content-Range": `bytes ${from}-${to}/${bytes.length}` });
+        return answer.end(bytes.subarray(from, to + 1));
+      }
       answer.writeHead(status, { "Content-Type": type, "Content-Security-Policy": policy, "Cache-Control": "no-store" });
       answer.end(bytes);
     };
