@@ -66,6 +66,7 @@ var prefixes = map[string]string{
 	"om2":    "http://www.ontology-of-units-of-measure.org/resource/om-2/",
 	"toot":   "http://joinmastodon.org/ns#",
 	"schema": "http://schema.org#",
+	"sec":    "https://w3id.org/security#",
 }
 
 // definition says what a term is: an IRI of one of the prefixes, and whether its value is a reference.
@@ -87,6 +88,9 @@ var terms = map[string]definition{
 	"indexable":     {"toot", "indexable", false},
 	"PropertyValue": {"schema", "PropertyValue", false},
 	"value":         {"schema", "value", false},
+
+	"assertionMethod": {"sec", "assertionMethod", true},
+	"keyAgreement":    {"sec", "keyAgreement", true},
 
 	"Album":         {"fw", "Album", false},
 	"album":         {"fw", "album", true},
@@ -183,7 +187,7 @@ var terms = map[string]definition{
 var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindActor: {[]string{Security, MultikeyContext}, []string{"featured", "discoverable", "indexable",
 		"manuallyApprovesFollowers", "alsoKnownAs", "movedTo", "PropertyValue", "value", "tracks", "playlists",
-		"subscribers", "verifyingKey", "requestingKey", "sealingKey", "kem", "kdf", "aead", "reencrypt", "keyLink"}},
+		"subscribers", "assertionMethod", "keyAgreement", "verifyingKey", "requestingKey", "sealingKey", "kem", "kdf", "aead", "reencrypt", "keyLink"}},
 	KindNote:         {nil, []string{"Hashtag", "sensitive", "AudioTrack", "track"}},
 	KindActivity:     {nil, []string{"code"}},
 	KindPlaylist:     {nil, []string{"Playlist"}},

@@ -255,15 +255,6 @@ func (o *object) audience(name string) []string {
 	return out
 }
 
-// looseText is the member if it is a text of at most limit characters, or "".
-func (o *object) looseText(name string, limit int) string {
-	s, _ := o.get(name).(string)
-	if utf8.RuneCountInString(s) > limit {
-		return ""
-	}
-	return s
-}
-
 // list is the member as an array: itself, a single value in one, or nothing.
 func (o *object) list(name string, limit int) []any {
 	var out []any

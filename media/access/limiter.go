@@ -36,7 +36,8 @@ func (l *limiter) allow(key string, now time.Time) bool {
 		}
 		b = bucket{tokens: burst, at: now}
 	}
-	b.tokens = min(burst, b.tokens+now.Sub(b.at).Minutes()*perMinute)
+	// A clock that was set back gives nothing and takes nothing.
+	b.tokens = min(burst, b.tokens+max(0, now.Sub(b.at).Minutes())*perMinute)
 	b.at = now
 	allowed := b.tokens >= 1
 	if allowed {

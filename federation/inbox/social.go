@@ -1,0 +1,7 @@
+package inbox
+
+import "github.com/microcosm-cc/bluemonday"
+
+func (i *Inbox) social() {}
+
+func policy() *bluemonday.Policy { return bluemonday.UGCPolicy() }
