@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -79,16 +81,15 @@ func distinct(b []byte) int {
 	return n
 }
 
-// search looks through every file of the instances' data folders for any window of the renditions, and returns how many
-// files there were.
-func (d *demo) search(renditions []*sealedRendition) (int, error) {
+// searchClear looks through every file of the instances' data folders for any window of the renditions.
+func (d *demo) searchClear(_ context.Context, made map[string]any) error {
 	var texts [][]byte
-	for _, r := range renditions {
+	for _, r := range d.renditions {
 		texts = append(texts, r.clear[len(r.init):])
 	}
 	p := newPlaintext(texts...)
 	if p.in(texts[0]) < 0 {
-		return 0, fmt.Errorf("the search does not find what it is given")
+		return errors.New("the search does not find what it is given")
 	}
 	files := 0
 	for _, i := range []*instance{d.artists, d.home, d.proxy} {
@@ -107,8 +108,9 @@ func (d *demo) search(renditions []*sealedRendition) (int, error) {
 			return nil
 		})
 		if err != nil {
-			return files, err
+			return err
 		}
 	}
-	return files, nil
+	made["files"] = files
+	return nil
 }

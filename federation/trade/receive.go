@@ -10,6 +10,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/federation/inbox"
+	"antiphon/federation/outbox"
 	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/payments/amount"
@@ -18,14 +20,8 @@ import (
 	"antiphon/vocab/multikey"
 )
 
-// Incoming is an activity whose signature was checked: Sender made it, and the inbox has it on record.
-type Incoming struct {
-	Sender   string
-	Activity vocab.Activity
-}
-
-// OfferAgreement answers a buyer's offer: with an order at the seller's price, or with a refusal.
-func (s *Service) OfferAgreement(ctx context.Context, in Incoming) error {
+// offerAgreement answers a buyer's offer: with an order at the seller's price, or with a refusal.
+func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	offer := in.Activity
 	a, err := vocab.ReadOfferedAgreement(offer.Object.Raw)
 	if err != nil {
@@ -38,7 +34,7 @@ func (s *Service) OfferAgreement(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return err
 	}
-	buyer, err := s.Actors.Find(ctx, in.Sender, true)
+	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
 	if err != nil {
 		return fmt.Errorf("fetch buyer: %w", err)
 	}
@@ -53,7 +49,7 @@ func (s *Service) OfferAgreement(ctx context.Context, in Incoming) error {
 		return s.reject(ctx, offer, p.Artist, "price", "The amount or the asset is malformed.")
 	}
 	placed, err := s.Orders.Place(ctx, payments.Request{
-		Offer: offer.ID, Buyer: in.Sender, Artist: p.Artist, Product: p.URI, Amount: price,
+		Offer: offer.ID, Buyer: in.Actor.URI, Artist: p.Artist, Product: p.URI, Amount: price,
 		ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
 	})
 	var refused *payments.Refusal
@@ -91,7 +87,7 @@ func (s *Service) reject(ctx context.Context, offer vocab.Activity, from, code, 
 
 // again sends a grant that was made before once more.
 func (s *Service) again(ctx context.Context, offer, grant string) error {
-	raw, err := s.Post.Kept(ctx, grant)
+	raw, err := s.kept(ctx, grant)
 	if err != nil {
 		return err
 	}
@@ -108,8 +104,8 @@ func (s *Service) again(ctx context.Context, offer, grant string) error {
 	})
 }
 
-// OfferKeyFragment takes a fragment into custody, or says why not.
-func (s *Service) OfferKeyFragment(ctx context.Context, in Incoming) error {
+// offerKeyFragment takes a fragment into custody, or says why not.
+func (s *Service) offerKeyFragment(ctx context.Context, in inbox.Incoming) error {
 	err := s.hold(ctx, in)
 	var refused *access.Refusal
 	switch {
@@ -121,11 +117,11 @@ func (s *Service) OfferKeyFragment(ctx context.Context, in Incoming) error {
 	return s.answerFragment(ctx, in.Activity, vocab.VerbAccept, "", "")
 }
 
-func (s *Service) hold(ctx context.Context, in Incoming) error {
+func (s *Service) hold(ctx context.Context, in inbox.Incoming) error {
 	bad := &access.Refusal{Code: "bad-fragment", Words: "The fragment's proof or form is not good."}
-	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Sender)
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
 	if err != nil {
-		s.Log.Warn("key fragment refused", "from", in.Sender, "error", err)
+		s.Log.Warn("key fragment refused", "from", in.Actor.URI, "error", err)
 		return bad
 	}
 	k, err := vocab.ReadKeyFragment(verified.Raw)
@@ -142,13 +138,13 @@ func (s *Service) answerFragment(ctx context.Context, offer vocab.Activity, verb
 	})
 }
 
-// Accepted takes a seller's yes to an offer of ours, or a proxy's to a fragment.
-func (s *Service) Accepted(ctx context.Context, in Incoming) error {
+// accepted takes a seller's yes to an offer of ours, or a proxy's to a fragment.
+func (s *Service) accepted(ctx context.Context, in inbox.Incoming) error {
 	object := in.Activity.Object.ID
 	if kfrag, ok := s.fragmentOf(object); ok {
-		return s.Access.KfragAnswered(ctx, in.Sender, kfrag, "")
+		return s.Access.KfragAnswered(ctx, in.Actor.URI, kfrag, "")
 	}
-	verified, err := s.check(ctx, in.Activity.Result.Raw, in.Sender)
+	verified, err := s.check(ctx, in.Activity.Result.Raw, in.Actor.URI)
 	if err != nil {
 		return fmt.Errorf("agreement: %w", err)
 	}
@@ -160,7 +156,9 @@ func (s *Service) Accepted(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return fmt.Errorf("agreement: %w", err)
 	}
-	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.Purchases.Accepted(tx, in.Sender, object, terms) })
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.Purchases.Accepted(tx, in.Actor.URI, object, terms)
+	})
 }
 
 func termsOf(a vocab.Agreement) (purchase.Terms, error) {
@@ -185,17 +183,19 @@ func termsOf(a vocab.Agreement) (purchase.Terms, error) {
 	return t, nil
 }
 
-// Rejected takes a seller's no to an offer of ours, or a proxy's to a fragment.
-func (s *Service) Rejected(ctx context.Context, in Incoming) error {
+// rejected takes a seller's no to an offer of ours, or a proxy's to a fragment.
+func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
 	object := in.Activity.Object.ID
 	if kfrag, ok := s.fragmentOf(object); ok {
-		return s.Access.KfragAnswered(ctx, in.Sender, kfrag, in.Activity.Code)
+		return s.Access.KfragAnswered(ctx, in.Actor.URI, kfrag, in.Activity.Code)
 	}
 	words := in.Activity.Summary
 	if words == "" {
 		words = "The seller turned the offer down without a reason."
 	}
-	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.Purchases.Rejected(tx, in.Sender, object, words) })
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.Purchases.Rejected(tx, in.Actor.URI, object, words)
+	})
 }
 
 // fragmentOf is the key fragment that an offer of ours brought.
@@ -204,9 +204,9 @@ func (s *Service) fragmentOf(offer string) (string, bool) {
 	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
 }
 
-// Receipt keeps the receipt of a purchase.
-func (s *Service) Receipt(ctx context.Context, in Incoming) error {
-	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Sender)
+// receipt keeps the receipt of a purchase.
+func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
@@ -215,16 +215,19 @@ func (s *Service) Receipt(ctx context.Context, in Incoming) error {
 		return fmt.Errorf("receipt: %w", err)
 	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := s.Purchases.ReceiptArrived(tx, in.Sender, r.Agreement, r.ID, verified.Raw); err != nil {
+		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
 			return err
 		}
-		return s.Post.Keep(ctx, tx, Object{URI: r.ID, Kind: "receipt", Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw})
+		now := s.Now().UTC()
+		return outbox.PutObject(ctx, tx, outbox.Object{
+			URI: r.ID, Kind: string(vocab.KindReceipt), Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw, Created: now, Updated: now,
+		})
 	})
 }
 
-// Grant keeps a grant, or a later form of one, and ends its purchase.
-func (s *Service) Grant(ctx context.Context, in Incoming) error {
-	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Sender)
+// grant keeps a grant, or a later form of one, and ends its purchase.
+func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
 	}
@@ -232,18 +235,14 @@ func (s *Service) Grant(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
 	}
-	artist, err := s.Actors.Find(ctx, in.Sender, false)
-	if err != nil {
-		return err
-	}
-	keys := make(map[string]string, len(artist.ProofKeys))
-	for method, key := range artist.ProofKeys {
+	keys := make(map[string]string, len(in.Actor.ProofKeys))
+	for method, key := range in.Actor.ProofKeys {
 		if keys[method], err = multikey.EncodeEd25519(key); err != nil {
 			return err
 		}
 	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		err := s.Purchases.GrantArrived(tx, in.Sender, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)
+		err := s.Purchases.GrantArrived(tx, in.Actor.URI, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)
 		if err != nil {
 			return err
 		}
@@ -251,9 +250,9 @@ func (s *Service) Grant(ctx context.Context, in Incoming) error {
 	})
 }
 
-// Revoked erases what is held of a grant that its artist has taken back.
-func (s *Service) Revoked(ctx context.Context, in Incoming) error {
-	return s.Access.Erase(ctx, in.Sender, in.Activity.Object.ID)
+// revoked erases what is held of a grant that its artist has taken back.
+func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
+	return s.Access.Erase(ctx, in.Actor.URI, in.Activity.Object.ID)
 }
 
 func digest(s string) string {

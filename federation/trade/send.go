@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"antiphon/federation/outbox"
 	"antiphon/payments"
 	"antiphon/vocab"
-	"antiphon/vocab/jsonld"
 )
 
 // sendOffer offers to buy, on behalf of a local user.
@@ -54,7 +54,7 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, &Object{URI: o.URI, Kind: "agreement", Owner: o.Artist, Audience: []string{o.Buyer}, Raw: raw}, vocab.Activity{
+	return s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
@@ -87,7 +87,7 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, Object{URI: o.Receipt, Kind: "receipt", Owner: o.Artist, Audience: []string{o.Buyer}, Raw: raw}, o.Buyer)
+	return s.create(ctx, s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw), o.Buyer)
 }
 
 // sendGrant brings a grant to its buyer.
@@ -100,12 +100,12 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, Object{URI: uri, Kind: "grant", Owner: g.AttributedTo, Audience: []string{g.To}, Raw: raw}, g.To)
+	return s.create(ctx, s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw), g.To)
 }
 
 // create sends a new signed object to one actor.
-func (s *Service) create(ctx context.Context, o Object, to string) error {
-	return s.send(ctx, &o, vocab.Activity{
+func (s *Service) create(ctx context.Context, o *outbox.Object, to string) error {
+	return s.send(ctx, o, vocab.Activity{
 		ID: o.URI + "/create", Type: vocab.VerbCreate, Actor: o.Owner, Object: vocab.Ref{ID: o.URI, Raw: o.Raw}, To: []string{to},
 	})
 }
@@ -129,7 +129,7 @@ func (s *Service) sendKfrags(ctx context.Context, grant string, set int) error {
 		if err != nil {
 			return err
 		}
-		err = s.send(ctx, &Object{URI: k.URI, Kind: "keyfragment", Owner: artist, Audience: []string{k.Proxy}, Raw: raw}, vocab.Activity{
+		err = s.send(ctx, s.object(k.URI, vocab.KindKeyFragment, artist, k.Proxy, raw), vocab.Activity{
 			ID: k.URI + "/offer", Type: vocab.VerbOffer, Actor: artist, Object: vocab.Ref{ID: k.URI, Raw: raw}, To: []string{k.Proxy},
 		})
 		if err != nil {
@@ -139,10 +139,8 @@ func (s *Service) sendKfrags(ctx context.Context, grant string, set int) error {
 	return nil
 }
 
-func marshal(object map[string]any) ([]byte, error) {
-	raw, err := jsonld.Marshal(object)
-	if err != nil {
-		return nil, fmt.Errorf("encode activity: %w", err)
-	}
-	return raw, nil
+// object is a signed document that its owner and one reader may fetch.
+func (s *Service) object(uri string, kind vocab.Kind, owner, reader string, raw []byte) *outbox.Object {
+	now := s.Now().UTC()
+	return &outbox.Object{URI: uri, Kind: string(kind), Owner: owner, Audience: []string{reader}, Local: true, Raw: raw, Created: now, Updated: now}
 }

@@ -3,8 +3,8 @@
 //
 // What was decided is in payments, payments/purchase and media/access; here it becomes signed objects in activities, and
 // activities of others become calls of those rooms, after their proofs are checked. [Service.Register] registers the
-// workers for the facts that those rooms state; [Service.Handlers] are for the inbox. Nothing here is public: every
-// activity goes to one inbox.
+// workers for the facts that those rooms state, [Service.Receive] the handlers of the inbox. Nothing here is public:
+// every activity goes to one inbox.
 package trade
 
 import (
@@ -18,6 +18,8 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/inbox"
+	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/media/access"
@@ -27,40 +29,12 @@ import (
 	"antiphon/vocab/proof"
 )
 
-// Actors knows who is who, and holds the proof keys of local actors.
-type Actors interface {
-	// Find returns an actor; fresh asks its server again.
-	Find(ctx context.Context, uri string, fresh bool) (actor.Actor, error)
-	// ProofKey returns the key that a local actor's objects are signed with, and its URI.
-	ProofKey(ctx context.Context, uri string) (verificationMethod string, key ed25519.PrivateKey, err error)
-	// ProofKeyOf returns the public key of a verification method and the actor that lists it.
-	ProofKeyOf(ctx context.Context, verificationMethod string) (key ed25519.PublicKey, controller string, err error)
-}
-
-// Object is a signed document that those whom it concerns may fetch.
-type Object struct {
-	URI, Kind, Owner string
-	// Audience are the actors that may fetch it.
-	Audience []string
-	Raw      []byte
-}
-
-// Post keeps objects and delivers activities.
-type Post interface {
-	// Kept returns the bytes of a local object, nil when there is none.
-	Kept(ctx context.Context, uri string) ([]byte, error)
-	// Keep stores an object inside tx.
-	Keep(ctx context.Context, tx *gorm.DB, o Object) error
-	// Send queues an activity for one actor's inbox inside tx. The same activity id twice is sent once.
-	Send(ctx context.Context, tx *gorm.DB, id, from, to string, raw []byte) error
-}
-
 // Parts are what the room is joined with.
 type Parts struct {
 	BaseURL   string
 	DB        *db.DB
-	Actors    Actors
-	Post      Post
+	Actors    *actor.Registry
+	Outbox    *outbox.Outbox
 	Orders    *payments.Service
 	Purchases *purchase.Service
 	Access    *access.Service
@@ -84,6 +58,26 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f access.KfragsMade) error { return s.sendKfrags(ctx, f.Grant, f.Set) })
 }
 
+// Receive registers what arrives.
+func (s *Service) Receive(in *inbox.Inbox) {
+	in.Handle(vocab.VerbOffer, "Agreement", s.offerAgreement)
+	in.Handle(vocab.VerbOffer, string(vocab.KindKeyFragment), s.offerKeyFragment)
+	in.Handle(vocab.VerbAccept, "Agreement", s.accepted)
+	in.Handle(vocab.VerbAccept, string(vocab.VerbOffer), s.accepted)
+	in.Handle(vocab.VerbReject, string(vocab.VerbOffer), s.rejected)
+	in.Handle(vocab.VerbCreate, string(vocab.KindReceipt), s.receipt)
+	in.Handle(vocab.VerbCreate, string(vocab.KindAccessGrant), s.grant)
+	in.Handle(vocab.VerbUpdate, string(vocab.KindAccessGrant), s.grant)
+	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.revoked)
+	in.Recognize(func(ctx context.Context, uri string) (string, error) {
+		known, err := s.Access.Knows(ctx, uri)
+		if err != nil || !known {
+			return "", err
+		}
+		return string(vocab.KindAccessGrant), nil
+	})
+}
+
 func worker[T jobs.Args](q *jobs.Queue, work func(ctx context.Context, fact T) error) {
 	jobs.Handle(q, jobs.Handler[T]{
 		Work:  func(ctx context.Context, fact T, _ int) error { return work(ctx, fact) },
@@ -94,7 +88,7 @@ func worker[T jobs.Args](q *jobs.Queue, work func(ctx context.Context, fact T) e
 // signed returns the signed form of an object of a local actor: the one that was kept, if it was signed before, so that
 // the same object is never signed twice with different bytes.
 func (s *Service) signed(ctx context.Context, uri, signer string, object func() (map[string]any, error)) ([]byte, error) {
-	raw, err := s.Post.Kept(ctx, uri)
+	raw, err := s.kept(ctx, uri)
 	if err != nil || raw != nil {
 		return raw, err
 	}
@@ -113,41 +107,35 @@ func (s *Service) signed(ctx context.Context, uri, signer string, object func() 
 	return raw, nil
 }
 
-// send keeps an object, if there is one, and queues its activity, in one transaction.
-func (s *Service) send(ctx context.Context, o *Object, a vocab.Activity) error {
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.sendIn(ctx, tx, o, a) })
+// kept returns the bytes of a local object, nil when there is none.
+func (s *Service) kept(ctx context.Context, uri string) ([]byte, error) {
+	o, err := outbox.ObjectByURI(ctx, s.DB.Read, uri)
+	if errors.Is(err, outbox.ErrNotFound) {
+		return nil, nil
+	}
+	return o.Raw, err
 }
 
-func (s *Service) sendIn(ctx context.Context, tx *gorm.DB, o *Object, a vocab.Activity) error {
-	if o != nil {
-		if err := s.Post.Keep(ctx, tx, *o); err != nil {
-			return err
+// send keeps an object, if there is one, and queues its activity, in one transaction. An activity that was sent before
+// is not sent again.
+func (s *Service) send(ctx context.Context, o *outbox.Object, a vocab.Activity) error {
+	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if o != nil {
+			if err := s.Outbox.Store(ctx, tx, *o); err != nil {
+				return err
+			}
 		}
-	}
-	built, err := a.Build()
-	if err != nil {
-		return fmt.Errorf("build %s: %w", a.ID, err)
-	}
-	raw, err := marshal(built)
-	if err != nil {
-		return err
-	}
-	return s.Post.Send(ctx, tx, a.ID, a.Actor, a.To[0], raw)
+		return s.Outbox.Tell(ctx, tx, a)
+	})
 }
 
 // check verifies an object's proof by the actor that sent it: a proof of anybody else is refused.
 func (s *Service) check(ctx context.Context, raw []byte, sender string) (proof.Verified, error) {
+	resolve := s.Actors.Resolver(ctx)
 	return proof.Verify(raw, func(c proof.Claim) (ed25519.PublicKey, error) {
 		if c.Signer != sender {
 			return nil, fmt.Errorf("object of %s came from %s", c.Signer, sender)
 		}
-		key, controller, err := s.Actors.ProofKeyOf(ctx, c.VerificationMethod)
-		if err != nil {
-			return nil, err
-		}
-		if controller != c.Signer {
-			return nil, errors.New("the key belongs to another actor")
-		}
-		return key, nil
+		return resolve(c)
 	}, s.Now())
 }

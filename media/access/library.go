@@ -144,6 +144,18 @@ func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) 
 	return owned, err
 }
 
+// Knows reports whether a grant is kept for a buyer here, or a fragment of it is in custody.
+func (s *Service) Knows(ctx context.Context, grant string) (bool, error) {
+	var kept, held int64
+	if err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("uri = ?", grant).Count(&kept).Error; err != nil {
+		return false, fmt.Errorf("look up grant: %w", err)
+	}
+	if err := s.db.Read.WithContext(ctx).Model(&heldRow{}).Where("grant_uri = ?", grant).Count(&held).Error; err != nil {
+		return false, fmt.Errorf("look up fragment: %w", err)
+	}
+	return kept+held > 0, nil
+}
+
 // MayRelay reports whether a proxy's URL belongs to a grant that the buyer holds: nothing else is relayed.
 func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool, error) {
 	var row keptGrant
