@@ -154,7 +154,7 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 		return view, fmt.Errorf("look up product of %s: %w", t.URI, err)
 	}
 	view.Price = p.money(product.Units, amount.Asset(product.Asset), product.Decimals)
-	if product.Open && artist.URI != me(ctx) {
+	if product.Open && !view.Owned && artist.URI != me(ctx) {
 		view.BuyURL = buyURL(t.URI)
 	}
 	return view, nil

@@ -3,7 +3,7 @@ import Hls from "hls.js/light";
 import { BlockError, Larder } from "./cid";
 import { hkdf } from "./crypt";
 import { loaderFor } from "./loader";
-import { firstBlocks, renditionName, renditionsOf } from "./playlist";
+import { firstBlocks, renditionNames, renditionsOf } from "./playlist";
 import { unlock, type Unlocked } from "./unlock";
 
 /** One choice of quality: its position among the levels, or -1 for automatic. */
@@ -20,6 +20,8 @@ export interface Stream {
 /** What a stream tells the player. */
 export interface Hooks {
   qualities(all: Quality[]): void;
+  /** The waveform, as base64url, when the home instance knows it. */
+  peaks(peaks: string): void;
   failed(error: unknown): void;
 }
 
@@ -89,6 +91,7 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
   const begin = async () => {
     const track = await open(uri);
     if (over) return;
+    if (track.peaks) hooks.peaks(track.peaks);
     let blocked: BlockError | undefined;
     const keys = (rendition: string) => hkdf(track.contentKey, `hls/${rendition}`, 16);
     const loader = loaderFor(larder, keys, (error) => (blocked = error));
@@ -102,7 +105,7 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
       testBandwidth: false,
     });
     hls.on(Hls.Events.MANIFEST_PARSED, (_, data) => {
-      names = data.levels.map((l) => renditionName(l.audioCodec ?? l.codecs ?? "", l.averageBitrate || l.bitrate));
+      names = renditionNames(data.levels.map((l) => ({ codecs: l.audioCodec ?? l.codecs ?? "", bits: l.averageBitrate || l.bitrate })));
       hls!.autoLevelCapping = lastLossy(names);
       hls!.startLevel = startOf(names, wish);
       if (names.includes(wish)) hls!.nextLevel = names.indexOf(wish);

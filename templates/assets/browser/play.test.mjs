@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-const pages = { "/": "timeline.html", "/tracks/2": "track-owned.html", "/library": "library-500.html" };
+const pages = { "/": "timeline.html", "/tracks/2": "track-owned.html", "/library": "library-500.html", "/new": "landing.html" };
 
 // Opens the page of the bought track with the listener's seed in the browser.
 async function visit(t, { routes = {}, seed = listenerSeed, sealed = music } = {}) {
@@ -106,6 +106,34 @@ test("the sound goes on from page to page", async (t) => {
   const at = await page.evaluate(() => window.audio.currentTime);
   await page.keyboard.press("ArrowRight");
   assert.ok((await page.evaluate(() => window.audio.currentTime)) > at + 4);
+  assert.deepEqual(problems, []);
+});
+
+test("one preview leads to the next, and the last to where one can buy", async (t) => {
+  const { page, problems } = await visit(t, { seed: "" });
+  await page.goto(new URL("/new", page.url()).href);
+  await page.evaluate(() => {
+    const real = HTMLMediaElement.prototype.play;
+    HTMLMediaElement.prototype.play = function () {
+      window.audio = this;
+      return real.call(this);
+    };
+  });
+  const title = () => page.textContent("#player [data-title]");
+  const toEnd = async () => {
+    await page.waitForFunction(() => window.audio?.currentTime > 0.1);
+    await page.evaluate(() => ((window.was = window.audio), (window.audio.currentTime = window.audio.duration - 0.4)));
+  };
+  await page.locator(".tile [data-play]").first().click();
+  await toEnd();
+  await page.waitForFunction(() => window.audio !== window.was && window.audio.currentTime > 0.1);
+  assert.equal(await title(), "Fernweh");
+  await page.click("[data-queue-toggle]");
+  await page.locator("[data-queue-list] button").last().click();
+  assert.equal(await title(), "Pneuma");
+  await toEnd();
+  await page.waitForSelector("#player [data-words] button");
+  assert.match(await words(page).textContent(), /That was the preview. *Buy the whole track/);
   assert.deepEqual(problems, []);
 });
 
