@@ -42,6 +42,7 @@ func nouns() []noun {
 		{"receipt", vocab.KindReceipt, true, func() object { return sampleReceipt() }, reader(vocab.ReadReceipt)},
 		{"grant", vocab.KindAccessGrant, true, func() object { return sampleGrant() }, reader(vocab.ReadGrant)},
 		{"keyfragment", vocab.KindKeyFragment, true, func() object { return sampleKeyFragment() }, reader(vocab.ReadKeyFragment)},
+		{"membership", vocab.KindMembership, true, func() object { return sampleMembership() }, reader(vocab.ReadMembership)},
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
 		{"subscription", vocab.KindSubscription, false, func() object { return sampleSubscription() }, reader(vocab.ReadSubscription)},
@@ -166,6 +167,13 @@ func sampleKeyFragment() vocab.KeyFragment {
 		Sealed: vocab.Sealed{
 			Key: "https://p.example/actor#sealing-1", Enc: fill(1120, 0x88), Ciphertext: fill(326, 0x99),
 		},
+	}
+}
+
+func sampleMembership() vocab.Membership {
+	return vocab.Membership{
+		AttributedTo: "https://b.example/actor", Subject: buyer, Audience: "https://s.example/actor", Month: "2026-11",
+		ReceivingKey: point(3), RequestingKey: edwards(4), EndTime: at(23, 0, 0),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"antiphon/federation/fetch"
 	"antiphon/federation/httpsig"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
@@ -88,14 +89,14 @@ func (r *Registry) ownerOf(ctx context.Context, keyID string) (string, error) {
 }
 
 func (r *Registry) askOwner(ctx context.Context, keyID string) (string, error) {
-	_, raw, err := r.fetch.Get(ctx, keyID)
-	if errors.Is(err, ErrGone) {
+	document, err := r.fetch.Get(ctx, keyID)
+	if errors.Is(err, fetch.ErrGone) {
 		return "", fmt.Errorf("key %s: %w", keyID, ErrGone)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%w: key %s: %w", ErrNotFound, keyID, err)
 	}
-	owner, err := vocab.ReadKeyOwner(raw, keyID)
+	owner, err := vocab.ReadKeyOwner(document.Raw, keyID)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNotFound, err)
 	}

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 
+	"antiphon/federation/fetch"
 	"antiphon/internal/db"
 	"antiphon/internal/vault"
 )
 
-// Fetcher gets documents of other servers.
+// Fetcher gets documents of other servers; *fetch.Fetcher is one.
 type Fetcher interface {
-	// Get returns the ActivityPub document that uri leads to and the document's own id, which lies on the host that it
-	// came from. A document that is gone (410) is an ErrGone.
-	Get(ctx context.Context, uri string) (id string, raw []byte, err error)
+	// Get returns the document that uri leads to, served by the host of its own id.
+	Get(ctx context.Context, uri string) (fetch.Document, error)
 	// Finger returns the URI of the actor with the handle name@host.
 	Finger(ctx context.Context, handle string) (uri string, err error)
 }

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"antiphon/federation/fetch"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
 )
@@ -71,17 +72,14 @@ func (r *Registry) refresh(ctx context.Context, uri string) (Actor, error) {
 }
 
 func (r *Registry) get(ctx context.Context, uri string) (Actor, error) {
-	id, raw, err := r.fetch.Get(ctx, uri)
-	if errors.Is(err, ErrGone) {
+	document, err := r.fetch.Get(ctx, uri)
+	if errors.Is(err, fetch.ErrGone) {
 		return Actor{}, fmt.Errorf("actor %s: %w", uri, ErrGone)
 	}
 	if err != nil {
 		return Actor{}, fmt.Errorf("%w: %s: %w", ErrNotFound, uri, err)
 	}
-	if id != uri {
-		return Actor{}, fmt.Errorf("%w: %s calls itself %s", ErrNotFound, uri, id)
-	}
-	a, err := vocab.ReadActor(raw)
+	a, err := vocab.ReadActor(document.Raw)
 	if err != nil {
 		return Actor{}, fmt.Errorf("%w: %s: %w", ErrNotFound, uri, err)
 	}
@@ -91,7 +89,7 @@ func (r *Registry) get(ctx context.Context, uri string) (Actor, error) {
 	now := r.utc()
 	fetched := row{
 		URI: uri, Name: strings.ToLower(a.PreferredUsername), Host: HostOf(uri), Kind: string(a.Type), Display: a.Name, Summary: a.Summary,
-		URL: a.URL, Icon: a.Icon.URL, Inbox: a.Inbox, SharedInbox: a.SharedInbox, Music: speaksMusic(a), Raw: raw,
+		URL: a.URL, Icon: a.Icon.URL, Inbox: a.Inbox, SharedInbox: a.SharedInbox, Music: speaksMusic(a), Raw: document.Raw,
 		FetchedAt: &now, CreatedAt: now,
 	}
 	if fetched.Name == "" {
@@ -180,11 +178,11 @@ func (r *Registry) follow(ctx context.Context, url string) (Actor, error) {
 	if err == nil || r.Own(url) || errors.Is(err, ErrGone) {
 		return a, err
 	}
-	id, _, getErr := r.fetch.Get(ctx, url)
-	if getErr != nil || id == url {
+	document, getErr := r.fetch.Get(ctx, url)
+	if getErr != nil || document.URI == url {
 		return Actor{}, err
 	}
-	return r.Find(ctx, id, false)
+	return r.Find(ctx, document.URI, false)
 }
 
 // fromDocument makes an Actor of a remote one's row.

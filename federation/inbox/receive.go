@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,7 +54,7 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return answer{http.StatusMethodNotAllowed, "an inbox takes POST", map[string]string{"Allow": "POST"}}
 	}
-	if !activityType(r.Header.Get("Content-Type")) {
+	if !vocab.IsActivityType(r.Header.Get("Content-Type")) {
 		return answer{status: http.StatusUnsupportedMediaType, words: "send application/activity+json"}
 	}
 	if name, ok := personal(r.URL.Path); ok {
@@ -167,16 +166,6 @@ func personal(path string) (name string, ok bool) {
 		return "", false
 	}
 	return strings.CutSuffix(name, "/inbox")
-}
-
-// activityType reports whether a content type is one of ActivityPub's two.
-func activityType(text string) bool {
-	mediaType, params, err := mime.ParseMediaType(text)
-	if err != nil {
-		return false
-	}
-	return mediaType == "application/activity+json" ||
-		mediaType == "application/ld+json" && params["profile"] == vocab.ActivityStreams
 }
 
 // work finds the handler of a stored activity, lets it act, and records what came of it.

@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	// contentType is what every server reads.
-	contentType = "application/activity+json"
 	// patience is how long an activity is tried at all.
 	patience = 7 * 24 * time.Hour
 	// maxAnswer bounds what is read of an inbox's answer.
@@ -119,8 +117,8 @@ func (o *Outbox) post(ctx context.Context, a sent, inbox string, attempt int) er
 	if err != nil {
 		return jobs.Cancel(fmt.Errorf("deliver %s: %w", a.URI, err))
 	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Accept", contentType)
+	req.Header.Set("Content-Type", vocab.ActivityType)
+	req.Header.Set("Accept", vocab.ActivityType)
 	if err := httpsig.Sign(req, a.Raw, keyID, key, o.now()); err != nil {
 		return fmt.Errorf("sign %s: %w", a.URI, err)
 	}
