@@ -68,14 +68,14 @@ func (p *Pages) BeginPurchase(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, err := p.offer(r.Context(), r.URL.Query().Get("track"))
+	o, err := p.offer(r.Context(), r.FormValue("track"))
 	if err != nil {
 		return err
 	}
 	if o.artist == v.Account.Actor {
 		return &Fault{Status: http.StatusUnprocessableEntity, What: "This track is your own", Do: "You have its file already."}
 	}
-	if r.PostFormValue("proposal") != o.product {
+	if seen := r.PostFormValue("proposal"); seen != "" && seen != o.product {
 		return p.buy(w, r, http.StatusConflict, o, "The seller has changed what is sold here. Please look at it again.")
 	}
 	who, err := p.actor(r.Context(), v.Account.Actor)

@@ -303,6 +303,18 @@ func (p *Pages) draftAgain(w http.ResponseWriter, r *http.Request, t media.Track
 	return p.Render(w, http.StatusUnprocessableEntity, view)
 }
 
+// Discard is POST /drafts/{id}/delete.
+func (p *Pages) Discard(w http.ResponseWriter, r *http.Request) error {
+	t, err := p.own(r)
+	if err != nil {
+		return err
+	}
+	if err := p.Tracks.Discard(r.Context(), t.Artist, t.ID); err != nil {
+		return fmt.Errorf("discard: %w", err)
+	}
+	return seeOther(w, r, "/studio?done=discarded")
+}
+
 // Unpublish is POST /tracks/{id}/unpublish.
 func (p *Pages) Unpublish(w http.ResponseWriter, r *http.Request) error {
 	t, err := p.own(r)
