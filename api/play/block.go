@@ -5,13 +5,11 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
-	"antiphon/media"
 	"antiphon/media/ipfs"
 )
 
@@ -74,34 +72,4 @@ func format(r *http.Request) string {
 		}
 	}
 	return ""
-}
-
-// Public serves previews (.mp3) and covers (.jpg), the parts of a track that are everyone's.
-func (s *Service) Public(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["file"]
-	extension := path.Ext(name)
-	c, err := ipfs.ParseCID(strings.TrimSuffix(name, extension))
-	kinds := map[string]media.Kind{".mp3": media.KindPreview, ".jpg": media.KindCover}
-	if err != nil || kinds[extension] == "" {
-		http.NotFound(w, r)
-		return
-	}
-	row, err := media.BlockByCID(r.Context(), s.DB.Read, string(c))
-	if err != nil || row.Kind != kinds[extension] {
-		http.NotFound(w, r)
-		return
-	}
-	block, err := s.Access.Block(r.Context(), c)
-	if err != nil {
-		s.Log.Warn("public file not served", "cid", c, "error", err)
-		http.NotFound(w, r)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", map[string]string{".mp3": "audio/mpeg", ".jpg": "image/jpeg"}[extension])
-	h.Set("Cache-Control", immutable)
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(block))
 }

@@ -1,5 +1,5 @@
 // Package play serves what a player needs: grants, sealed blocks, the relay to the proxies, and this instance's own
-// part as a proxy; also the public previews and covers.
+// part as a proxy.
 //
 // It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New]; package
 // api mounts the handlers.
@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
@@ -41,7 +40,6 @@ type Parts struct {
 	BaseURL string
 	Access  *access.Service
 	Store   ipfs.Store
-	DB      *db.DB
 	HTTP    *httpx.Client
 	Tracks  Describer
 	// User returns the actor of the request's session, or "".

@@ -51,6 +51,7 @@ type config struct {
 		URL        string `toml:"url" default:"" doc:"The Raiden node's REST API, such as http://127.0.0.1:5001; empty: nothing is sold through Raiden."`
 		Credential string `toml:"credential" default:"" secret:"true" doc:"Bearer token, or user:password, for a proxy in front of the node."`
 		Asset      string `toml:"asset" default:"" doc:"The token, as CAIP-19: eip155:42161/erc20:0x..., or antiphon-dev:1/erc20:0x... on the development network."`
+		Symbol     string `toml:"symbol" default:"" doc:"What the token is called on pages, such as DAI."`
 		Decimals   int    `toml:"decimals" default:"6" doc:"Decimals of the token's smallest unit."`
 	} `toml:"raiden"`
 	Grants struct {

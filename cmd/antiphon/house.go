@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"gorm.io/gorm"
+
 	"antiphon/api/auth"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
@@ -161,8 +163,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	}
 	h.hosts = discover.NewHosts(discover.HostsConfig{Scheme: scheme}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: goods{h.access}, Log: h.log, Now: time.Now,
-		Receive: func(ctx context.Context, tx dbTx, from string, raw []byte) error {
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
 		},
 	})
@@ -215,7 +217,7 @@ func (h *house) openTrade(context.Context) error {
 	return h.jobs.Open()
 }
 
-// fileURL is the address of a public file: its CID, with the ending of the name that it had.
-func (h *house) fileURL(cid, filename string) string {
-	return h.config.Server.BaseURL + "/media/" + cid + filepath.Ext(filename)
+// fileURL is the address of a public file by its CID.
+func (h *house) fileURL(cid, _ string) string {
+	return h.config.Server.BaseURL + "/media/" + cid
 }

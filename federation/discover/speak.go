@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"antiphon/vocab"
@@ -84,4 +86,33 @@ func (h *Hosts) get(ctx context.Context, url string) ([]byte, error) {
 		return nil, fmt.Errorf("ask %s: status %d", url, answer.Status)
 	}
 	return answer.Body, nil
+}
+
+// Speakers returns those of the hosts that read our vocabulary. It asks those that it does not know, a few at a time and
+// for half a minute at most; who does not answer in that time counts as not reading it.
+func (h *Hosts) Speakers(ctx context.Context, hosts []string) (map[string]bool, error) {
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var mu sync.Mutex
+	out := map[string]bool{}
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, host := range hosts {
+		group.Go(func() error {
+			speaks, err := h.Speaks(limited, host)
+			if err != nil && limited.Err() == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if speaks {
+				out[host] = true
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return out, ctx.Err()
 }

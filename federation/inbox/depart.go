@@ -24,8 +24,8 @@ func (i *Inbox) depart(ctx context.Context, in Incoming) error {
 		if err := tx.Where("actor = ?", uri).Delete(&reaction{}).Error; err != nil {
 			return fmt.Errorf("remove reactions of %s: %w", uri, err)
 		}
-		if err := tx.Where("actor = ?", uri).Delete(&Post{}).Error; err != nil {
-			return fmt.Errorf("remove posts of %s: %w", uri, err)
+		if err := outbox.RemovePostsOf(ctx, tx, uri); err != nil {
+			return err
 		}
 		return outbox.DeleteObjectsOf(ctx, tx, uri, i.utc())
 	})

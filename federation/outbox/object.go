@@ -10,8 +10,6 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-
-	"antiphon/vocab"
 )
 
 // ErrNotFound is returned for a document that is not here, or not for whoever asks.
@@ -29,7 +27,7 @@ type Object struct {
 	Owner string
 	// Audience are the actors that may read it; nil for everyone. The owner always may.
 	Audience []string
-	// Local says that it was made here.
+	// Local says that it was made here; that stays so when it is received back.
 	Local bool
 	Raw   []byte
 	// Deleted is when it was deleted; zero if it was not.
@@ -93,7 +91,7 @@ func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
 	result := tx.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "uri"}},
 		Where: clause.Where{Exprs: []clause.Expression{
-			gorm.Expr("objects.owner = excluded.owner AND objects.kind = excluded.kind AND objects.local = excluded.local"),
+			gorm.Expr("objects.owner = excluded.owner AND objects.kind = excluded.kind"),
 		}},
 		DoUpdates: clause.AssignmentColumns([]string{"audience", "raw", "deleted_at", "updated_at"}),
 	}).Create(&row)
@@ -148,9 +146,6 @@ func DeleteObject(ctx context.Context, tx *gorm.DB, owner, uri string, local boo
 	}
 	return nil
 }
-
-// publicly reports whether everyone is among the addressees.
-func publicly(to ...string) bool { return slices.Contains(to, vocab.Public) }
 
 // DeleteObjectsOf marks everything that a remote actor made as deleted.
 func DeleteObjectsOf(ctx context.Context, tx *gorm.DB, owner string, now time.Time) error {

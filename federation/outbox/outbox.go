@@ -27,6 +27,8 @@ type Config struct {
 	BaseURL string
 	// FileURL is the address of a public file (a preview, a cover) by its CID.
 	FileURL func(cid, filename string) string
+	// Words tells a price to people ("5 EUR", "free"), in plain text; nil or empty text says nothing of it.
+	Words func(units, asset string, decimals int) string
 	// PerHost is how many deliveries to one host run at a time; 2 when 0.
 	PerHost int
 }
@@ -86,6 +88,8 @@ type Activity struct {
 	// Public puts the activity into the collection that everyone may read, and lets servers with a shared inbox get
 	// one copy. Anything else goes to each recipient's own inbox, except for what goes to followers.
 	Public bool
+	// Among, when not nil, lets only followers on these hosts get it.
+	Among map[string]bool
 }
 
 // sent is a stored activity.
@@ -175,7 +179,7 @@ func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, a Activity) (here 
 		for _, b := range boxes {
 			if b.Local {
 				here = true
-			} else {
+			} else if a.Among == nil || a.Among[b.Host] {
 				add(delivery{Inbox: b.Inbox})
 			}
 		}

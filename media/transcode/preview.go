@@ -83,9 +83,10 @@ func preview(ctx context.Context, engine Engine, source, dest string, start time
 func announced(ctx context.Context, engine Engine, source string) (time.Duration, error) {
 	var out bytes.Buffer
 	err := engine.Run(ctx, Command{
-		Tool:   FFprobe,
-		Input:  source,
-		Stdout: &out,
+		Tool:     FFprobe,
+		Input:    source,
+		Cautious: true,
+		Stdout:   &out,
 		Args: func(in, _ string) []string {
 			return []string{"-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1", "-i", in}
 		},
