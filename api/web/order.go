@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"antiphon/api/auth"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/templates"
@@ -50,7 +51,7 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 	view.NoIndex = true
 	if invoice, ok := b.Invoiced(); ok && state == templates.OrderWaiting {
 		view.Invoice = invoiceView(invoice)
-		if p.Purchases.CanPay(b) {
+		if maySpend(r) && p.Purchases.CanPay(b) {
 			view.PayAction = purchasePath(b) + "/pay"
 		}
 	}
@@ -98,10 +99,22 @@ func (p *Pages) Pay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !maySpend(r) {
+		return &Fault{
+			Status: http.StatusForbidden, What: "The payment node of this instance is its admin's",
+			Do: "Pay with a node of your own: the address, the amount and the identifier are on this page.",
+		}
+	}
 	if err := p.Purchases.Pay(r.Context(), b.ID); err != nil {
 		return fmt.Errorf("pay: %w", err)
 	}
 	return seeOther(w, r, purchasePath(b))
+}
+
+// maySpend reports whether the visitor may have the instance's node pay: its money is the admin's.
+func maySpend(r *http.Request) bool {
+	v, ok := auth.FromContext(r.Context())
+	return ok && v.Account.Role == auth.Admin
 }
 
 // bought is the visitor's own purchase.

@@ -110,7 +110,7 @@ func (d *demo) offer(ctx context.Context, made map[string]any) error {
 	}
 	d.order = strings.TrimSuffix(resp.Request.URL.Path, "/")
 	made["order"] = d.order
-	return d.until(ctx, "invoiced", "paying", "receipt", "granted")
+	return d.until(ctx, "waiting", "paid", "granted", "yours")
 }
 
 func (d *demo) pay(ctx context.Context, _ map[string]any) error {
@@ -119,7 +119,7 @@ func (d *demo) pay(ctx context.Context, _ map[string]any) error {
 }
 
 func (d *demo) waitGranted(ctx context.Context, made map[string]any) error {
-	if err := d.until(ctx, "granted"); err != nil {
+	if err := d.until(ctx, "yours"); err != nil {
 		return err
 	}
 	g, err := d.lin.grant(ctx, d.track)
@@ -145,7 +145,7 @@ func (d *demo) until(ctx context.Context, states ...string) error {
 				return true, nil
 			}
 		}
-		if p.State == "refused" {
+		if p.State == "rejected" {
 			return false, errors.New(p.Words)
 		}
 		return false, nil

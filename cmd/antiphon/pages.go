@@ -60,10 +60,12 @@ func (h *house) openPages(context.Context) error {
 			return visitor.Account.Actor
 		},
 	})
-	directory := discover.New(discover.Config{Version: version, Open: h.config.Signup.Open}, h.actors, h.db, h.log, time.Now)
+	directory := discover.New(discover.Config{
+		BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, Version: version, OpenSignup: h.config.Signup.Open,
+	}, h.actors, h.db, h.log, time.Now)
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: h.objects(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
 		Reencrypt: http.HandlerFunc(player.Reencrypt),
 	})
@@ -129,11 +131,22 @@ type profiles struct{ house *house }
 
 // SetProfile implements [web.Profiles].
 func (p profiles) SetProfile(ctx context.Context, uri string, profile web.Profile) error {
-	return p.house.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := p.house.actors.SetProfile(ctx, tx, uri, profile.Display, profile.Summary, profile.Icon); err != nil {
-			return err
-		}
-		return p.house.outbox.TellProfile(ctx, tx, uri)
+	h := p.house
+	err := h.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return h.actors.SetProfile(ctx, tx, uri, profile.Display, profile.Summary, profile.Icon)
+	})
+	if err != nil {
+		return err
+	}
+	document, err := h.actors.Document(ctx, uri)
+	if err != nil {
+		return err
+	}
+	return h.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return h.outbox.Tell(ctx, tx, vocab.Activity{
+			ID: h.outbox.NewID("activities"), Type: vocab.VerbUpdate, Actor: uri, Object: vocab.Ref{ID: uri, Raw: document},
+			To: []string{vocab.Public}, Cc: []string{outbox.Followers(uri)}, Published: time.Now().UTC().Truncate(time.Second),
+		})
 	})
 }
 

@@ -24,7 +24,7 @@ func (i *Inbox) kinds(ctx context.Context, a vocab.Activity) ([]string, error) {
 	}
 	out = append(out, a.Object.Types...)
 	out = append(out, a.Result.Types...)
-	if a.Object.Raw == nil && a.Object.ID != "" {
+	if a.Object.ID != "" && (a.Object.Raw == nil || a.Object.Is("Tombstone")) {
 		known, err := i.known(ctx, a.Actor, a.Object.ID)
 		if err != nil {
 			return nil, err

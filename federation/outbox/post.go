@@ -80,3 +80,12 @@ func Timeline(ctx context.Context, tx *gorm.DB, me string, offset, limit int) ([
 	}
 	return posts, nil
 }
+
+// Retitle gives the posts in which an actor announces a track the track's name.
+func Retitle(ctx context.Context, tx *gorm.DB, actorURI, track, title string) error {
+	err := tx.WithContext(ctx).Model(&Post{}).Where("actor = ? AND track = ?", actorURI, track).Update("title", title).Error
+	if err != nil {
+		return fmt.Errorf("retitle posts of %s: %w", track, err)
+	}
+	return nil
+}
