@@ -37,7 +37,7 @@ func TestArtistAndTrack(t *testing.T) {
 		stranger.get("/").want(http.StatusOK, "61 tracks", "Study")
 		page := stranger.get("/@ada").want(http.StatusOK, "61 tracks", "?page=2", "Ada")
 		if len(page.body) > 80<<10 {
-			t.Errorf("a list of 50 tracks is %d KB of HTML", len(page.body)>>10)
+			t.Errorf("a list of tracks is %d KB of HTML", len(page.body)>>10)
 		}
 		stranger.get("/@ada?page=2").want(http.StatusOK, `href="/@ada?page=1"`)
 		stranger.get("/@ada?page=-1").want(http.StatusOK)
@@ -267,4 +267,26 @@ func TestLibrary(t *testing.T) {
 	order("?q=dead.example", "Untitled")
 	lin.get("/library?q=%3Cscript%3E").want(http.StatusOK, "!<script>")
 	lin.get("/@ada/zither").want(http.StatusOK, "data-owned", "!/buy?track=")
+}
+
+// TestWeight draws full pages with everything that a track can have.
+func TestWeight(t *testing.T) {
+	t.Parallel()
+	i := setup(t, options{})
+	ada, lin := i.signedUp(t, "ada", nil), i.signedUp(t, "lin", nil)
+	i.insert(t, "follows", map[string]any{"follower": lin.actor, "followed": ada.actor, "uri": "x", "state": "accepted", "created_at": time.Now().UTC()})
+	cid := "bafkreif" + strings.Repeat("a", 51)
+	for n := range 60 {
+		track := i.published(t, ada.actor, fmt.Sprintf("A study in a rather long title, number %d", n), func(t *media.Track) { t.Cover, t.Preview = cid, cid })
+		i.insert(t, "posts", map[string]any{
+			"uri": track.URI + "/note", "actor": ada.actor, "track": track.URI, "content": "<p>New: a study in a rather long title. It was recorded in one night, with the windows open.</p>",
+			"url": "", "published_at": time.Now().UTC(), "created_at": time.Now().UTC(),
+		})
+		i.world.owned[lin.actor] = append(i.world.owned[lin.actor], access.Owned{Track: track.URI, Artist: ada.actor})
+	}
+	for path, who := range map[string]*browser{"/": lin, "/library": lin, "/@ada": lin, "/about": lin, "/studio": ada, "/@ada/a-study-in-a-rather-long-title,-number-7": ada} {
+		if a := who.get(path).want(http.StatusOK, "A study"); len(a.body) > 30<<10 {
+			t.Errorf("%s is %d bytes of HTML", path, len(a.body))
+		}
+	}
 }

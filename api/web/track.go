@@ -29,7 +29,7 @@ type Shop interface {
 
 // listBars and pageBars are how many bars a waveform has in a list and on a page of its own.
 const (
-	listBars = 80
+	listBars = 60
 	pageBars = 160
 )
 
@@ -141,6 +141,9 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 		URI: t.URI, URL: trackPath(artist, t), Title: t.Title, Artist: artist.Display, ArtistURL: artist.page(),
 		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album, Cover: mediaURL(t.Cover), CoverAlt: "Cover of " + t.Title,
 		Duration: t.Duration(), Preview: mediaURL(t.Preview), Peaks: fewer(t.Peaks, bars), Owned: owned[t.URI],
+	}
+	if bars == listBars && t.CoverSmall != "" {
+		view.Cover = mediaURL(t.CoverSmall)
 	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
 	if t.PublishedAt != nil {
