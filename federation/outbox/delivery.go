@@ -63,6 +63,7 @@ func (delivery) Options() jobs.Options {
 // Register registers the jobs of this room.
 func (o *Outbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[delivery]{Work: o.deliver, Retry: Pause, Timeout: 30 * time.Second})
+	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
 	o.registerTracks(q)
 }
 
