@@ -198,13 +198,18 @@ func (c *config) check() error {
 	if u.Scheme == "http" && !loopback {
 		return fmt.Errorf("server.base_url %s must begin with https://", c.Server.BaseURL)
 	}
-	if c.Keys.Master == "" {
-		c.Keys.Master = filepath.Join(c.Server.DataDir, "keys", "master.key")
-	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")
 	}
 	return nil
+}
+
+// masterKey is the path of the master key.
+func (c *config) masterKey() string {
+	if c.Keys.Master != "" {
+		return c.Keys.Master
+	}
+	return filepath.Join(c.Server.DataDir, "keys", "master.key")
 }
 
 // host is the host, with its port, that the instance's ids carry.

@@ -104,7 +104,7 @@ func (h *house) openDisk(ctx context.Context) error {
 		return err
 	}
 	h.closing(h.db.Close)
-	if h.vault, err = vault.Load(h.config.Keys.Master, true, rand.Reader); err != nil {
+	if h.vault, err = vault.Load(h.config.masterKey(), true, rand.Reader); err != nil {
 		return err
 	}
 	h.jobs = jobs.New(h.db, h.log)
