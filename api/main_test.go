@@ -114,13 +114,14 @@ func (w *world) Unfollow(ctx context.Context, me, actor string) error {
 	return w.db.Write.WithContext(ctx).Exec("DELETE FROM follows WHERE follower = ? AND followed = ?", me, actor).Error
 }
 
-// CreateLocal writes the row that federation/actor writes, without keys.
-func (i *instance) CreateLocal(_ context.Context, tx *gorm.DB, l auth.Local) (string, error) {
+// Prepare writes the row that federation/actor writes, without keys.
+func (i *instance) Prepare(_ context.Context, l auth.Local) (func(context.Context, *gorm.DB) (string, error), error) {
 	uri := i.base + "/users/" + l.Name
-	return uri, tx.Exec(`INSERT INTO actors (uri, local, name, host, kind, display, receiving_key, requesting_key, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, uri, true, l.Name, hostOf(i.base), l.Kind, l.Display, l.ReceivingKey, l.RequestingKey, time.Now().UTC()).Error
+	return func(_ context.Context, tx *gorm.DB) (string, error) {
+		return uri, tx.Exec(`INSERT INTO actors (uri, local, name, host, kind, display, receiving_key, requesting_key, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, uri, true, l.Name, hostOf(i.base), l.Kind, l.Display, l.ReceivingKey, l.RequestingKey, time.Now().UTC()).Error
+	}, nil
 }
-
 
 func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 

@@ -84,10 +84,12 @@ func setupOn(t *testing.T, dsn string, c auth.Config) bundle {
 // actors writes the row that federation/actor writes, without keys.
 type actors struct{ base string }
 
-func (a actors) CreateLocal(_ context.Context, tx *gorm.DB, l auth.Local) (string, error) {
+func (a actors) Prepare(_ context.Context, l auth.Local) (func(context.Context, *gorm.DB) (string, error), error) {
 	uri := a.base + "/users/" + l.Name
-	return uri, tx.Exec("INSERT INTO actors (uri, local, name, host, kind, display, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		uri, true, l.Name, "a.example", l.Kind, l.Display, time.Now().UTC()).Error
+	return func(_ context.Context, tx *gorm.DB) (string, error) {
+		return uri, tx.Exec("INSERT INTO actors (uri, local, name, host, kind, display, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			uri, true, l.Name, "a.example", l.Kind, l.Display, time.Now().UTC()).Error
+	}, nil
 }
 
 // person is what a browser knows.

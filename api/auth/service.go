@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,10 +27,14 @@ type Local struct {
 	ReceivingKey, RequestingKey string
 }
 
+// ErrTaken is wrapped by [Actors] when there is an actor of that name.
+var ErrTaken = errors.New("name is taken")
+
 // Actors makes who an account is to the world; federation/actor implements it.
 type Actors interface {
-	// CreateLocal writes a local actor with its keys inside tx and returns its URI, which is BaseURL + "/users/" + name.
-	CreateLocal(ctx context.Context, tx *gorm.DB, l Local) (uri string, err error)
+	// Prepare makes the keys of a new local actor, which takes a while, and returns what writes it inside a transaction
+	// and gives its URI, which is BaseURL + "/users/" + name.
+	Prepare(ctx context.Context, l Local) (write func(ctx context.Context, tx *gorm.DB) (uri string, err error), err error)
 }
 
 // Config of the log-in.

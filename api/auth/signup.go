@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -46,24 +47,36 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 	if err := a.check(); err != nil {
 		return Account{}, err
 	}
-	if !s.config.Open && a.Invite == "" {
-		return Account{}, &Refusal{"invite", "An invitation is needed to sign up here."}
+	role, err := s.roleOf(ctx, a)
+	if err != nil {
+		return Account{}, err
+	}
+	if _, err := s.ByName(ctx, a.Name); !errors.Is(err, ErrNotFound) {
+		return Account{}, cmp.Or(err, error(errTaken))
 	}
 	hash, err := s.hashes.hash(ctx, a.Auth)
 	if err != nil {
 		return Account{}, fmt.Errorf("hash auth: %w", err)
 	}
 	account := Account{
-		Actor: s.ActorURI(a.Name), Name: a.Name, Role: a.Role, AuthHash: hash, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
+		Actor: s.ActorURI(a.Name), Name: a.Name, Role: role, AuthHash: hash, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
 	}
 	keep, err := s.keep(account.Actor, a.Custody, a.Wrapped, a.Recovery)
 	if err != nil {
 		return Account{}, err
 	}
 	keep(&account)
-	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.admit(ctx, tx, &account, a) })
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		return Account{}, &Refusal{"name", "This name is taken. Please choose another."}
+	local := Local{Name: a.Name, Display: a.Display, Kind: "artist", ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey}
+	if role == Listener {
+		local.Kind = "listener"
+	}
+	actor, err := s.actors.Prepare(ctx, local)
+	if err != nil {
+		return Account{}, fmt.Errorf("prepare actor %s: %w", a.Name, err)
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.admit(ctx, tx, account, a.Invite, actor) })
+	if errors.Is(err, gorm.ErrDuplicatedKey) || errors.Is(err, ErrTaken) {
+		return Account{}, errTaken
 	}
 	if err != nil {
 		return Account{}, err
@@ -72,34 +85,44 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 	return account, nil
 }
 
-func (s *Service) admit(ctx context.Context, tx *gorm.DB, account *Account, a Application) error {
-	if a.Invite != "" {
-		link, err := s.use(tx, invitation, a.Invite)
-		if errors.Is(err, ErrLink) {
-			return &Refusal{"invite", "This invitation was used already or has expired. Ask for a new one."}
+var (
+	errTaken  = &Refusal{"name", "This name is taken. Please choose another."}
+	errInvite = &Refusal{"invite", "This invitation was used already or has expired. Ask for a new one."}
+)
+
+// roleOf is what the new account will be, by its own choice or by its invitation, which is looked at and not used up.
+func (s *Service) roleOf(ctx context.Context, a Application) (Role, error) {
+	if a.Invite == "" {
+		if !s.config.Open {
+			return "", &Refusal{"invite", "An invitation is needed to sign up here."}
 		}
-		if err != nil {
+		return a.Role, nil
+	}
+	link, err := s.find(s.db.Read.WithContext(ctx), invitation, a.Invite)
+	if errors.Is(err, ErrLink) {
+		return "", errInvite
+	}
+	return cmp.Or(link.Role, a.Role), err
+}
+
+// admit writes the account and its actor, and uses the invitation up.
+func (s *Service) admit(ctx context.Context, tx *gorm.DB, account Account, invite string, actor func(context.Context, *gorm.DB) (string, error)) error {
+	if invite != "" {
+		if _, err := s.use(tx, invitation, invite); errors.Is(err, ErrLink) {
+			return errInvite
+		} else if err != nil {
 			return err
 		}
-		if link.Role != "" {
-			account.Role = link.Role
-		}
 	}
-	kind := "artist"
-	if account.Role == Listener {
-		kind = "listener"
-	}
-	uri, err := s.actors.CreateLocal(ctx, tx, Local{
-		Name: a.Name, Display: a.Display, Kind: kind, ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
-	})
+	uri, err := actor(ctx, tx)
 	if err != nil {
-		return fmt.Errorf("make actor %s: %w", a.Name, err)
+		return fmt.Errorf("make actor %s: %w", account.Name, err)
 	}
 	if uri != account.Actor {
 		return fmt.Errorf("actor %s was made as %s", account.Actor, uri)
 	}
-	if err := tx.Create(account).Error; err != nil {
-		return fmt.Errorf("write account %s: %w", a.Name, err)
+	if err := tx.Create(&account).Error; err != nil {
+		return fmt.Errorf("write account %s: %w", account.Name, err)
 	}
 	return nil
 }

@@ -61,8 +61,8 @@ func (p *Pages) admin(w http.ResponseWriter, r *http.Request, do func(*templates
 	if err := do(view); err != nil {
 		return err
 	}
-	page := pageOf(r)
-	accounts, total, err := p.Auth.List(r.Context(), view.Query, page.offset(), templates.PageSize)
+	page := pageOf(r, listRows)
+	accounts, total, err := p.Auth.List(r.Context(), view.Query, page.offset(), listRows)
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func (p *Pages) Artist(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("count tracks: %w", err)
 	}
-	n := pageOf(r)
-	tracks, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, n.offset(), templates.PageSize)
+	n := pageOf(r, listRows)
+	tracks, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, n.offset(), listRows)
 	if err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (p *Pages) RemoteArtist(w http.ResponseWriter, r *http.Request) error {
 	}
 	view.NoIndex = true
 	view.Remote = &templates.Remote{Host: artist.Host, URL: webURL(artist.URL, artist.URI)}
-	n := pageOf(r)
+	n := pageOf(r, listRows)
 	q := p.DB.Read.WithContext(r.Context()).Model(&postRow{}).Where("actor = ? AND track <> ''", artist.URI)
 	var total int64
 	if err := q.Count(&total).Error; err != nil {
 		return fmt.Errorf("count posts: %w", err)
 	}
 	var posts []postRow
-	if err := q.Order("published_at DESC").Offset(n.offset()).Limit(templates.PageSize).Find(&posts).Error; err != nil {
+	if err := q.Order("published_at DESC").Offset(n.offset()).Limit(listRows).Find(&posts).Error; err != nil {
 		return fmt.Errorf("read posts: %w", err)
 	}
 	owned, err := p.owned(r.Context())

@@ -118,6 +118,9 @@ func (p *Pages) RemoteFile(w http.ResponseWriter, r *http.Request) error {
 // remoteAddress is where a file of a known actor, post or track lies.
 func (p *Pages) remoteAddress(r *http.Request, kind, uri string) (string, error) {
 	ctx, address := r.Context(), ""
+	if uri == "" {
+		return "", fmt.Errorf("%w: file of nothing", ErrNotFound)
+	}
 	switch kind {
 	case "icon":
 		a, err := p.actor(ctx, uri)

@@ -65,9 +65,9 @@ func (p *Pages) LibraryPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return 0
 	})
-	n := pageOf(r)
+	n := pageOf(r, listRows)
 	view.Total, view.Pager = len(tracks), n.pager("/library", query, len(tracks))
-	view.Tracks = tracks[min(n.offset(), len(tracks)):min(n.offset()+templates.PageSize, len(tracks))]
+	view.Tracks = tracks[min(n.offset(), len(tracks)):min(n.offset()+listRows, len(tracks))]
 	open, err := p.openPurchases(r.Context())
 	if err != nil {
 		return err

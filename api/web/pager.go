@@ -11,22 +11,29 @@ import (
 // maxPage is the last page that can be asked for; who wants more searches.
 const maxPage = 2000
 
-// page is the number of a page of a list, from 1.
-type page int
+// How many rows a page of a list holds: its HTML is to stay below 30 KB.
+const (
+	listRows   = 20
+	studioRows = 10
+	postRows   = 7
+)
 
-func pageOf(r *http.Request) page {
+// page is one page of a list: its number, from 1, and how many rows it has at most.
+type page struct{ number, size int }
+
+func pageOf(r *http.Request, size int) page {
 	n, err := strconv.Atoi(r.URL.Query().Get("page"))
 	if err != nil || n < 1 || n > maxPage {
-		return 1
+		n = 1
 	}
-	return page(n)
+	return page{n, size}
 }
 
-func (n page) offset() int { return (int(n) - 1) * templates.PageSize }
+func (n page) offset() int { return (n.number - 1) * n.size }
 
-// pager leads from page n of total rows to its neighbors, at path and with the rest of the query kept.
+// pager leads from the page, of total rows, to its neighbors, at path and with the rest of the query kept.
 func (n page) pager(path string, query url.Values, total int) templates.Pager {
-	p := templates.Pager{Page: int(n), Pages: max(1, (total+templates.PageSize-1)/templates.PageSize)}
+	p := templates.Pager{Page: n.number, Pages: max(1, (total+n.size-1)/n.size)}
 	to := func(n int) string {
 		q := url.Values{}
 		for _, name := range []string{"q", "sort", "uri"} {

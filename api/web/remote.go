@@ -88,7 +88,9 @@ func (p *Pages) remoteTrack(t vocab.Track, artist actorRow, owned map[string]boo
 	if len(t.Proposals) > 0 {
 		price := t.Proposals[0].Price
 		view.Price = p.money(price.Amount, amount.Asset(price.Asset), price.Decimals)
-		view.BuyURL = buyURL(t.ID)
+		if !view.Owned {
+			view.BuyURL = buyURL(t.ID)
+		}
 	}
 	return view
 }

@@ -43,8 +43,8 @@ func (p *Pages) Studio(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("count tracks: %w", err)
 	}
-	n := pageOf(r)
-	published, err := media.Of(ctx, p.DB.Read, actor, true, n.offset(), templates.PageSize)
+	n := pageOf(r, studioRows)
+	published, err := media.Of(ctx, p.DB.Read, actor, true, n.offset(), studioRows)
 	if err != nil {
 		return err
 	}

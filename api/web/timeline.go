@@ -73,9 +73,9 @@ func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, add
 	if err := q.Count(&total).Error; err != nil {
 		return fmt.Errorf("count posts: %w", err)
 	}
-	n := pageOf(r)
+	n := pageOf(r, postRows)
 	var rows []postRow
-	if err := q.Order("published_at DESC, uri").Offset(n.offset()).Limit(templates.PageSize).Find(&rows).Error; err != nil {
+	if err := q.Order("published_at DESC, uri").Offset(n.offset()).Limit(postRows).Find(&rows).Error; err != nil {
 		return fmt.Errorf("read posts: %w", err)
 	}
 	var err error

@@ -29,7 +29,7 @@ type Shop interface {
 
 // listBars and pageBars are how many bars a waveform has in a list and on a page of its own.
 const (
-	listBars = 80
+	listBars = 60
 	pageBars = 160
 )
 
@@ -142,6 +142,9 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album, Cover: mediaURL(t.Cover), CoverAlt: "Cover of " + t.Title,
 		Duration: t.Duration(), Preview: mediaURL(t.Preview), Peaks: fewer(t.Peaks, bars), Owned: owned[t.URI],
 	}
+	if bars == listBars && t.CoverSmall != "" {
+		view.Cover = mediaURL(t.CoverSmall)
+	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
 	if t.PublishedAt != nil {
 		view.Published = *t.PublishedAt
@@ -154,7 +157,7 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 		return view, fmt.Errorf("look up product of %s: %w", t.URI, err)
 	}
 	view.Price = p.money(product.Units, amount.Asset(product.Asset), product.Decimals)
-	if product.Open && artist.URI != me(ctx) {
+	if product.Open && !view.Owned && artist.URI != me(ctx) {
 		view.BuyURL = buyURL(t.URI)
 	}
 	return view, nil

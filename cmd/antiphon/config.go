@@ -211,12 +211,6 @@ func (c *config) check() error {
 	if u.Scheme == "http" && !loopback {
 		return fmt.Errorf("server.base_url %s must begin with https://", c.Server.BaseURL)
 	}
-	if c.Keys.Master == "" {
-		c.Keys.Master = filepath.Join(c.Server.DataDir, "keys", "master.key")
-	}
-	if c.Media.CacheDir == "" {
-		c.Media.CacheDir = filepath.Join(c.Server.DataDir, "cache")
-	}
 	if c.Payments.InvoiceLife < time.Second {
 		return errors.New("payments.invoice_life is too short for anyone to pay in")
 	}
@@ -224,6 +218,22 @@ func (c *config) check() error {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")
 	}
 	return nil
+}
+
+// masterKey is the path of the master key.
+func (c *config) masterKey() string {
+	if c.Keys.Master != "" {
+		return c.Keys.Master
+	}
+	return filepath.Join(c.Server.DataDir, "keys", "master.key")
+}
+
+// cacheDir is where the embedded FFmpeg's compiled code lies.
+func (c *config) cacheDir() string {
+	if c.Media.CacheDir != "" {
+		return c.Media.CacheDir
+	}
+	return filepath.Join(c.Server.DataDir, "cache")
 }
 
 // host is the host, with its port, that the instance's ids carry.

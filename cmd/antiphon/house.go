@@ -104,7 +104,7 @@ func (h *house) openDisk(ctx context.Context) error {
 		return err
 	}
 	h.closing(h.db.Close)
-	if h.vault, err = vault.Load(h.config.Keys.Master, true, rand.Reader); err != nil {
+	if h.vault, err = vault.Load(h.config.masterKey(), true, rand.Reader); err != nil {
 		return err
 	}
 	h.jobs = jobs.New(h.db, h.log)
@@ -126,7 +126,7 @@ func (h *house) openMedia(ctx context.Context) error {
 		return fmt.Errorf("open block store: %w", err)
 	}
 	h.closing(h.store.Close)
-	h.engine, err = transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(h.config.Media.Engine), CacheDir: h.config.Media.CacheDir})
+	h.engine, err = transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(h.config.Media.Engine), CacheDir: h.config.cacheDir()})
 	if err != nil {
 		return err
 	}

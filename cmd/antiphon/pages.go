@@ -87,12 +87,21 @@ func (h *house) assets() []web.Asset {
 // newcomers makes the actor of a new account.
 type newcomers struct{ actors *actor.Registry }
 
-// CreateLocal implements [auth.Actors].
-func (n newcomers) CreateLocal(ctx context.Context, tx *gorm.DB, l auth.Local) (string, error) {
-	made, err := n.actors.CreateLocal(ctx, tx, actor.Local{
-		Name: l.Name, Display: l.Display, Kind: l.Kind, ReceivingKey: l.ReceivingKey, RequestingKey: l.RequestingKey,
-	})
-	return made.URI, err
+// Prepare implements [auth.Actors].
+func (n newcomers) Prepare(_ context.Context, l auth.Local) (func(context.Context, *gorm.DB) (string, error), error) {
+	keys, err := n.actors.NewKeys()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx *gorm.DB) (string, error) {
+		made, err := n.actors.CreateLocal(ctx, tx, actor.Local{
+			Name: l.Name, Display: l.Display, Kind: l.Kind, ReceivingKey: l.ReceivingKey, RequestingKey: l.RequestingKey, Keys: keys,
+		})
+		if errors.Is(err, actor.ErrTaken) {
+			err = fmt.Errorf("%w: %w", auth.ErrTaken, err)
+		}
+		return made.URI, err
+	}, nil
 }
 
 // follower follows for the pages.

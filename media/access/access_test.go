@@ -38,6 +38,8 @@ type instance struct {
 	// serves says whether it holds fragments for foreign artists.
 	serves bool
 	now    time.Time
+	// shelf is the only other instance on its network.
+	shelf shelf
 }
 
 func (i *instance) Proxies(ctx context.Context, _, _ string) ([]access.Proxy, error) {
@@ -58,8 +60,11 @@ func (i *instance) Trusts(_ context.Context, artist string) bool {
 	return i.serves || strings.HasPrefix(artist, i.base+"/")
 }
 
-func (i *instance) Block(context.Context, string, int64) ([]byte, error) {
-	return nil, errors.New("no network in this test")
+// network is where the instance fetches blocks from.
+type network struct{ *instance }
+
+func (n network) Block(ctx context.Context, url string, limit int64) ([]byte, error) {
+	return n.shelf.Block(ctx, url, limit)
 }
 
 func open(t *testing.T, base string, serves bool) *instance {
@@ -75,7 +80,7 @@ func open(t *testing.T, base string, serves bool) *instance {
 	i := &instance{base: base, db: database, serves: serves, now: time.Now()}
 	queue := jobs.New(database, log)
 	i.Service = access.New(access.Config{BaseURL: base}, access.Parts{
-		DB: database, Jobs: queue, Vault: v, Store: store, Peers: i, Fetch: i, Log: log,
+		DB: database, Jobs: queue, Vault: v, Store: store, Peers: i, Fetch: network{i}, Log: log,
 		Now: func() time.Time { return i.now }, Rand: rand.Reader,
 	})
 	i.Register(queue)

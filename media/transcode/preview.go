@@ -57,7 +57,7 @@ func preview(ctx context.Context, engine Engine, source, dest string, start time
 			OutDir: dir,
 			Args: func(in, out string) []string {
 				args := []string{"-ss", seconds(start), "-t", seconds(PreviewDuration), "-i", in,
-					"-map", "0:a:0", "-af", layout + ",aformat=sample_rates=44100|48000," + fades}
+					"-map", "0:a:0", "-af", layout(2) + ",aformat=sample_rates=44100|48000," + fades}
 				return append(args, previewEncode(out+"/"+previewFile)...)
 			},
 		})

@@ -24,6 +24,7 @@ const player = () => import("./player");
 
 function enhance(): void {
   localize(document);
+  ahead();
   for (const root of document.querySelectorAll<HTMLElement>("[data-module]")) {
     if (root.dataset.started !== undefined) continue;
     root.dataset.started = "";
@@ -44,12 +45,22 @@ document.addEventListener("click", (e) => {
   void player().then((p) => p.playFrom(button)).finally(() => delete button.dataset.busy);
 });
 
-// Whoever reaches for a play button is about to press it.
+// Whoever rests on a play button is about to press it; who only passes over a list is not.
+let resting = 0;
 for (const type of ["pointerover", "focusin", "pointerdown"]) {
   document.addEventListener(type, (e) => {
+    clearTimeout(resting);
     const button = playButton(e);
-    if (button) void player().then((p) => p.prepare(button));
+    if (button) resting = setTimeout(() => void player().then((p) => p.prepare(button)), type === "pointerdown" ? 0 : 120);
   }, { passive: true });
+}
+
+// On pages of one's own music the code for it comes when the browser has nothing else to do.
+function ahead(): void {
+  const saving = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData;
+  if (saving || !document.querySelector("main [data-owned] [data-play]")) return;
+  const idle = globalThis.requestIdleCallback ?? ((f: () => void) => setTimeout(f, 1500));
+  idle(() => void player().then((p) => p.ahead()));
 }
 
 // A log-out also forgets the seed that this browser kept, and only then asks the server.

@@ -55,6 +55,11 @@ export function prepare(button: HTMLElement): void {
   void import("./stream").then(async (s) => s.supported() && (await s.open(item.uri))).catch(() => undefined);
 }
 
+/** Fetches the code for bought music, but nothing of the music. */
+export function ahead(): void {
+  void import("./stream");
+}
+
 const same = (a: Item, b: Item) => a.uri === b.uri && a.owned === b.owned;
 
 function build(): void {
@@ -161,6 +166,14 @@ async function load(d: Deck, item: Item): Promise<void> {
     qualities: (all) => {
       d.qualities = all;
       if (d === deck) drawQualities();
+    },
+    peaks: (peaks) => {
+      item.peaks ||= peaks;
+      if (d === deck) drawWaveNow();
+    },
+    trouble: (error) => {
+      // While enough is in hand, nothing is heard of it and nothing is said.
+      if (d === deck && d.audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) tell(faultOf(error).words, "error");
     },
     failed: (error) => d.item === item && failed(d, error),
   });

@@ -37,7 +37,46 @@ const origin = `http://127.0.0.1:${server.address().port}`;
 const profile = await mkdtemp(join(tmpdir(), "shots-"));
 await mkdir(out, { recursive: true });
 const names = (await readdir(root)).filter((n) => n.endsWith(".html")).map((n) => n.slice(0, -5)).filter((n) => !only.length || only.includes(n));
-const playing = new Set(["landing", "track", "library-500"]);
+// What only appears when somebody does something.
+const play = async (page) => {
+  await page.locator("[data-play]").first().click();
+  await page.waitForSelector("#player:not([hidden])");
+  await page.waitForTimeout(400);
+};
+const scenes = {
+  landing: [["playing", play], ["queue", async (page) => {
+    await play(page);
+    await page.click("[data-queue-toggle]");
+  }]],
+  track: [["playing", play]],
+  "library-500": [["refused", play]],
+  timeline: [["menu", (page) => page.click("details.menu summary")]],
+  signup: [["key", async (page) => {
+    await page.fill("#name", "lin");
+    for (const field of ["[data-passphrase]", "[data-again]"]) await page.fill(field, "lantern copper otter ninety");
+    await page.click('[data-step="form"] button[type="submit"]');
+    await page.waitForSelector('[data-step="show"]:not([hidden])');
+  }], ["confirm", async (page) => {
+    for (const field of ["[data-passphrase]", "[data-again]"]) await page.fill(field, "lantern copper otter ninety");
+    await page.fill("#name", "lin");
+    await page.click('[data-step="form"] button[type="submit"]');
+    await page.click("[data-written]");
+    for (const field of ["#asked-0", "#asked-1"]) await page.fill(field, "abcd");
+    await page.click('[data-step="confirm"] button[type="submit"]');
+    await page.waitForSelector('[data-error="asked"]:not([hidden])');
+  }], ["weak", async (page) => {
+    await page.fill("#name", "lin");
+    for (const field of ["[data-passphrase]", "[data-again]"]) await page.fill(field, "password1234");
+    await page.click('[data-step="form"] button[type="submit"]');
+    await page.waitForSelector('[data-error="passphrase"]:not([hidden])');
+  }]],
+  upload: [["rows", async (page) => {
+    await page.route("**/uploads/**", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 201, headers: { "Tus-Resumable": "1.0.0", Location: "/uploads/1" } }) : undefined));
+    await page.setInputFiles("[data-files]", ["01 Dusk Over Kirchplatz.flac", "02 The Lanterns We Carried Down to the Harbour on the Last Evening (Live at St. Jakobi).wav", "03 أغنية المطر.flac", "cover.jpg"]
+      .map((name, i) => ({ name, mimeType: i < 3 ? "audio/flac" : "image/jpeg", buffer: Buffer.alloc(3_400_000) })));
+    await page.waitForTimeout(300);
+  }]],
+};
 let complaints = 0;
 try {
   for (const width of [390, 1280]) {
@@ -62,11 +101,12 @@ try {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (wide > 0) complaints++, console.log(`${name} is ${wide} px too wide at ${width}`);
         await page.screenshot({ path: join(out, `${name}-${width}-${scheme}.png`), fullPage: !/500/.test(name) });
-        if (!playing.has(name) || (await page.locator("[data-play]").count()) === 0) continue;
-        await page.locator("[data-play]").first().click();
-        await page.waitForSelector("#player:not([hidden])");
-        await page.waitForTimeout(400);
-        await page.screenshot({ path: join(out, `${name}-playing-${width}-${scheme}.png`) });
+        for (const [scene, act] of scenes[name] ?? []) {
+          await page.goto(`${origin}/${name}.html`, { waitUntil: "load" });
+          await act(page);
+          await page.screenshot({ path: join(out, `${name}-${scene}-${width}-${scheme}.png`) });
+          await page.unrouteAll({ behavior: "ignoreErrors" });
+        }
       }
       await context.close();
     }

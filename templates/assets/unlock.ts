@@ -1,4 +1,5 @@
 // From the address of a bought track to its key: the home instance hands out the grant, the browser opens it.
+import { b64u } from "./bytes";
 import { PlayError } from "./faults";
 import { openGrant, type Relay } from "./grant";
 import { generations } from "./keys";
@@ -9,9 +10,11 @@ export interface Unlocked {
   contentKey: Uint8Array;
   /** The CID of its manifest, as the signed grant names it. */
   manifest: string;
+  /** The waveform as base64url, or empty. */
+  peaks: string;
 }
 
-interface Answer { grant: object; keys: Record<string, string> }
+interface Answer { grant: object; keys: Record<string, string>; track?: { peaks?: string | number[] | null } }
 
 /** Opens the key of a track. `known` is told the manifest as soon as the grant's signature was checked. */
 export async function unlock(uri: string, known: (manifest: string) => void): Promise<Unlocked> {
@@ -30,8 +33,12 @@ export async function unlock(uri: string, known: (manifest: string) => void): Pr
   });
   const contentKey = opened.get(uri);
   if (!contentKey) throw new PlayError("none");
-  return { contentKey, manifest };
+  const peaks = answer.track?.peaks ?? "";
+  return { contentKey, manifest, peaks: typeof peaks === "string" ? toURL(peaks) : b64u(Uint8Array.from(peaks)) };
 }
+
+// Go writes bytes as base64 with padding.
+const toURL = (text: string) => text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 
 async function ask(uri: string): Promise<Answer> {
   let answer: Response;

@@ -15,7 +15,9 @@ func pages() map[string]View {
 	user := lin()
 	out := map[string]View{}
 
-	out["landing"] = &Landing{Layout: layout("/", nil), Newest: all, Artists: 5, Tracks: 38, About: "A small server run by the choir of Kirchplatz for its friends."}
+	stranger := append([]Track(nil), all...)
+	stranger[1].Owned = false
+	out["landing"] = &Landing{Layout: layout("/", nil), Newest: stranger, Artists: 5, Tracks: 38, About: "A small server run by the choir of Kirchplatz for its friends."}
 	out["landing-empty"] = &Landing{Layout: layout("/", nil)}
 
 	posts := []Post{

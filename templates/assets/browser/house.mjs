@@ -81,7 +81,7 @@ export async function open(folder, pages, music, routes = {}) {
   const asked = [];
   const grant = music && grantFor(music.manifest);
   const standard = {
-    "/play/grant": () => [200, { track: {}, grant, keys: fixture.keys, master: `/ipfs/${music.manifest}` }],
+    "/play/grant": () => [200, { track: { peaks: Buffer.from([9, 200, 90, 255]).toString("base64") }, grant, keys: fixture.keys, master: `/ipfs/${music.manifest}` }],
     "/play/relay": (body) => {
       const { grant: id, set, capsules } = JSON.parse(body.body);
       const at = grant.proxies.findIndex((p) => p.reencrypt === body.url);
@@ -96,6 +96,13 @@ export async function open(folder, pages, music, routes = {}) {
     const raw = Buffer.concat(chunks).toString();
     asked.push({ method: request.method, url, raw });
     const send = (status, type, bytes) => {
+      // Browsers move within a sound only where a server answers for parts.
+      const part = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+      if (part && type === kinds[".wav"]) {
+        const [from, to] = [Number(part[1]), Number(part[2]) || bytes.length - 1];
+        answer.writeHead(206, { "Content-Type": type, "Accept-Ranges": "bytes", "Content-Range": `bytes ${from}-${to}/${bytes.length}` });
+        return answer.end(bytes.subarray(from, to + 1));
+      }
       answer.writeHead(status, { "Content-Type": type, "Content-Security-Policy": policy, "Cache-Control": "no-store" });
       answer.end(bytes);
     };

@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-const pages = { "/": "timeline.html", "/tracks/2": "track-owned.html", "/library": "library-500.html" };
+const pages = { "/": "timeline.html", "/tracks/2": "track-owned.html", "/library": "library-500.html", "/new": "landing.html" };
 
 // Opens the page of the bought track with the listener's seed in the browser.
 async function visit(t, { routes = {}, seed = listenerSeed, sealed = music } = {}) {
@@ -109,6 +109,34 @@ test("the sound goes on from page to page", async (t) => {
   assert.deepEqual(problems, []);
 });
 
+test("one preview leads to the next, and the last to where one can buy", async (t) => {
+  const { page, problems } = await visit(t, { seed: "" });
+  await page.goto(new URL("/new", page.url()).href);
+  await page.evaluate(() => {
+    const real = HTMLMediaElement.prototype.play;
+    HTMLMediaElement.prototype.play = function () {
+      window.audio = this;
+      return real.call(this);
+    };
+  });
+  const title = () => page.textContent("#player [data-title]");
+  const toEnd = async () => {
+    await page.waitForFunction(() => window.audio?.currentTime > 0.1);
+    await page.evaluate(() => ((window.was = window.audio), (window.audio.currentTime = window.audio.duration - 0.4)));
+  };
+  await page.locator(".tile [data-play]").first().click();
+  await toEnd();
+  await page.waitForFunction(() => window.audio !== window.was && window.audio.currentTime > 0.1);
+  assert.equal(await title(), "Fernweh");
+  await page.click("[data-queue-toggle]");
+  await page.locator("[data-queue-list] button").last().click();
+  assert.equal(await title(), "Pneuma");
+  await toEnd();
+  await page.waitForSelector("#player [data-words] button");
+  assert.match(await words(page).textContent(), /That was the preview. *Buy the whole track/);
+  assert.deepEqual(problems, []);
+});
+
 test("lossless can be chosen while it plays", async (t) => {
   const { page, house } = await visit(t);
   await sound(page);
@@ -136,6 +164,17 @@ for (const [name, setting, said] of silent) {
     assert.equal(await page.locator("#player [data-words] button").count(), 1);
   });
 }
+
+test("a lost connection is said, and the sound comes when it is back", async (t) => {
+  const { page } = await visit(t);
+  let lost = true;
+  await page.route("**/ipfs/**", (route) => (lost ? route.abort("internetdisconnected") : route.continue()));
+  await play(page);
+  await page.waitForFunction(() => /connection is lost/.test(document.querySelector("#player [data-words]")?.textContent));
+  lost = false;
+  await page.waitForFunction(() => document.querySelector("#player [data-words]").textContent === "", undefined, { timeout: 20_000 });
+  assert.notEqual(await page.textContent("[data-now]"), undefined);
+});
 
 test("a piece that was changed on the way is not played", async (t) => {
   const sealed = { ...music, blocks: new Map(music.blocks) };

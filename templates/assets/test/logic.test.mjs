@@ -100,6 +100,12 @@ test("the first blocks of a playlist are found", () => {
   assert.deepEqual(m.firstBlocks(media), [c("d"), c("e"), c("f")]);
 });
 
+test("renditions of quiet music go by their order", () => {
+  const level = (bits, codecs = "mp4a.40.2") => ({ codecs, bits });
+  assert.deepEqual(m.renditionNames([level(30_000), level(900_000, "fLaC"), level(52_000), level(41_000)]), ["aac64", "flac", "aac256", "aac128"]);
+  assert.deepEqual(m.renditionNames([level(131_000), level(260_000)]), ["aac128", "aac256"]);
+});
+
 test("a playlist can name keys and blocks, nothing else", () => {
   const cid = "b" + "a".repeat(58);
   const origin = "https://a.example";
