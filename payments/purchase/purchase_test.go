@@ -142,7 +142,9 @@ func TestFromOfferToGrant(t *testing.T) {
 			t.Fatalf("after the invoice: %+v", p)
 		}
 		for range 2 {
-			must(t, w.in(t, func(tx *gorm.DB) error { return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}")) }))
+			must(t, w.in(t, func(tx *gorm.DB) error {
+				return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+			}))
 		}
 		if p = w.read(t, p.ID); p.State != purchase.Receipt {
 			t.Errorf("after the receipt: %s", p.State)
@@ -160,7 +162,9 @@ func TestTheGrantMayComeBeforeTheReceipt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.accept(t, w.begin(t), w.terms())
 		must(t, w.grantArrives(t, nil))
-		must(t, w.in(t, func(tx *gorm.DB) error { return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}")) }))
+		must(t, w.in(t, func(tx *gorm.DB) error {
+			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+		}))
 		if p = w.read(t, p.ID); p.State != purchase.Granted || p.Receipt == "" {
 			t.Errorf("%+v", p)
 		}
