@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // program is the built binary, in a folder that ends with the tests.
@@ -77,13 +79,14 @@ func engineCache(tb testing.TB) string {
 // stage is a demo whose parts run as processes of the built program, with nothing played yet.
 type stage struct {
 	*demo
-	tb testing.TB
+	tb        testing.TB
+	databases map[*instance]*gorm.DB
 }
 
 // newStage makes a stage in a folder of its own; it ends with the test, and shows the ends of the logs of one that failed.
 func newStage(tb testing.TB, audio string, settings ...string) *stage {
 	tb.Helper()
-	s := &stage{tb: tb, demo: &demo{
+	s := &stage{tb: tb, databases: map[*instance]*gorm.DB{}, demo: &demo{
 		dir: tb.TempDir(), audio: audio, engine: "auto", binary: filepath.Join(builtProgram(tb), "antiphon"), settings: settings,
 		story: &story{out: tb.Output(), begun: time.Now()},
 	}}
@@ -106,7 +109,13 @@ func (s *stage) showLogs() {
 		if err != nil {
 			s.tb.Error(err)
 		}
-		s.tb.Logf("%s ends:\n%s", filepath.Base(path), b[max(0, len(b)-8<<10):])
+		var told strings.Builder
+		for line := range strings.Lines(string(b)) {
+			if !strings.Contains(line, "level=INFO msg=request") {
+				told.WriteString(line)
+			}
+		}
+		s.tb.Logf("%s ends:\n%s", filepath.Base(path), told.String()[max(0, told.Len()-8<<10):])
 	}
 }
 
