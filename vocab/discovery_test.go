@@ -120,8 +120,8 @@ func TestNodeInfo(t *testing.T) {
 	}
 }
 
-// FuzzRead feeds every reader of what others send; none may panic, and what is read must be buildable.
-func FuzzRead(f *testing.F) {
+// FuzzReadOthers feeds every reader of what others send; none may panic, and what is read must be buildable.
+func FuzzReadOthers(f *testing.F) {
 	seeds := []map[string]any{sampleKeyLink().Object(), vocab.Finger("acct:a@b.example", artist, "", "").Object(), vocab.NodeInfo{Software: "x"}.Object("2.1")}
 	for _, build := range []func() (map[string]any, error){
 		sampleArtist().Build, sampleInstance().Build, sampleNote().Build,

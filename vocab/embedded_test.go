@@ -27,7 +27,7 @@ func TestEmbedded(t *testing.T) {
 			signed := n.signed && n.name != "agreement-offered"
 			if signed {
 				var err error
-				if m, _, err = proof.Sign(m, key, artist+"#ed25519-1", at(12, 0, 3)); err != nil {
+				if m, _, err = proof.Sign(m, key, m["attributedTo"].(string)+"#ed25519-1", at(12, 0, 3)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,22 +5,20 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
-	"antiphon/media"
 	"antiphon/media/ipfs"
 )
 
 // immutable is how long what a CID names may be kept: for ever.
 const immutable = "public, max-age=31536000, immutable"
 
-// block serves one block of what this instance published, or keeps for a user's grant: the bytes as they are, a raw
+// Block serves one block of what this instance published, or keeps for a user's grant: the bytes as they are, a raw
 // block or a CAR (the trustless gateway's answers, by Accept or ?format=). They are ciphertext, so anyone may have them.
-func (s *Service) block(w http.ResponseWriter, r *http.Request) {
+func (s *Service) Block(w http.ResponseWriter, r *http.Request) {
 	c, err := ipfs.ParseCID(mux.Vars(r)["cid"])
 	if err != nil {
 		problem(w, http.StatusBadRequest, "malformed", "This is not a CID that is served here.")
@@ -74,34 +72,4 @@ func format(r *http.Request) string {
 		}
 	}
 	return ""
-}
-
-// public serves previews (.mp3) and covers (.jpg), the parts of a track that are everyone's.
-func (s *Service) public(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["file"]
-	extension := path.Ext(name)
-	c, err := ipfs.ParseCID(strings.TrimSuffix(name, extension))
-	kinds := map[string]media.Kind{".mp3": media.KindPreview, ".jpg": media.KindCover}
-	if err != nil || kinds[extension] == "" {
-		http.NotFound(w, r)
-		return
-	}
-	row, err := media.BlockByCID(r.Context(), s.DB.Read, string(c))
-	if err != nil || row.Kind != kinds[extension] {
-		http.NotFound(w, r)
-		return
-	}
-	block, err := s.Access.Block(r.Context(), c)
-	if err != nil {
-		s.Log.Warn("public file not served", "cid", c, "error", err)
-		http.NotFound(w, r)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", map[string]string{".mp3": "audio/mpeg", ".jpg": "image/jpeg"}[extension])
-	h.Set("Cache-Control", immutable)
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(block))
 }

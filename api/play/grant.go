@@ -9,8 +9,8 @@ import (
 	"antiphon/vocab"
 )
 
-// grant answers with the user's grant of a track, as its seller signed it, and what the player shows.
-func (s *Service) grant(w http.ResponseWriter, r *http.Request) {
+// Grant answers with the user's grant of a track, as its seller signed it, and what the player shows.
+func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 	user := s.User(r)
 	if user == "" {
 		problem(w, http.StatusUnauthorized, "log-in", "Log in to play what you bought.")

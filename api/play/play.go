@@ -1,8 +1,8 @@
 // Package play serves what a player needs: grants, sealed blocks, the relay to the proxies, and this instance's own
-// part as a proxy; also the public previews and covers.
+// part as a proxy.
 //
-// It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New] and mount what
-// [Service.Routes] lists.
+// It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New]; package
+// api mounts the handlers.
 package play
 
 import (
@@ -12,9 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/gorilla/mux"
-
-	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
@@ -43,7 +40,6 @@ type Parts struct {
 	BaseURL string
 	Access  *access.Service
 	Store   ipfs.Store
-	DB      *db.DB
 	HTTP    *httpx.Client
 	Tracks  Describer
 	// User returns the actor of the request's session, or "".
@@ -57,15 +53,6 @@ type Service struct{ Parts }
 
 // New makes the room.
 func New(p Parts) *Service { return &Service{p} }
-
-// Routes mounts the handlers.
-func (s *Service) Routes(r *mux.Router) {
-	r.HandleFunc("/play/grant", s.grant).Methods(http.MethodGet)
-	r.HandleFunc("/play/relay", s.relay).Methods(http.MethodPost)
-	r.HandleFunc("/antiphon/v1/reencrypt", s.reencrypt).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/ipfs/{cid}", s.block).Methods(http.MethodGet, http.MethodHead)
-	r.HandleFunc("/media/{file}", s.public).Methods(http.MethodGet, http.MethodHead)
-}
 
 // problem answers with application/problem+json (RFC 9457) and the protocol's code.
 func problem(w http.ResponseWriter, status int, code, words string) {

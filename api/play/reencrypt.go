@@ -18,8 +18,8 @@ var statuses = map[string]int{
 	"expired": http.StatusForbidden, "not-granted": http.StatusUnprocessableEntity, "bad-capsule": http.StatusUnprocessableEntity,
 }
 
-// reencrypt is the proxy's service. It may be called by pages of any origin: no cookie counts here, only the signature.
-func (s *Service) reencrypt(w http.ResponseWriter, r *http.Request) {
+// Reencrypt is the proxy's service. It may be called by pages of any origin: no cookie counts here, only the signature.
+func (s *Service) Reencrypt(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Access-Control-Allow-Headers", "Content-Type, Content-Digest, Signature, Signature-Input")

@@ -19,9 +19,9 @@ const (
 	maxAnswer    = 256 << 10
 )
 
-// relay passes a browser's signed request on to a proxy of one of the user's grants, bytes unchanged: so the proxy does
+// Relay passes a browser's signed request on to a proxy of one of the user's grants, bytes unchanged: so the proxy does
 // not learn the listener's address, and this instance not the key that signs.
-func (s *Service) relay(w http.ResponseWriter, r *http.Request) {
+func (s *Service) Relay(w http.ResponseWriter, r *http.Request) {
 	user := s.User(r)
 	if user == "" {
 		problem(w, http.StatusUnauthorized, "log-in", "Log in to play what you bought.")
@@ -66,7 +66,7 @@ func (s *Service) relay(w http.ResponseWriter, r *http.Request) {
 	}
 	if in.URL == s.Access.ReencryptURL() {
 		// The network may not lead back to this instance.
-		s.reencrypt(w, out)
+		s.Reencrypt(w, out)
 		return
 	}
 	resp, err := s.HTTP.Do(ctx, out, maxAnswer)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -38,83 +39,63 @@ type sealedRendition struct {
 	clear []byte
 }
 
-// listen opens what was bought and compares what plays with what was posted.
-func (d *demo) listen(ctx context.Context) error {
-	var (
-		key        seal.ContentKey
-		master     string
-		renditions []*sealedRendition
-	)
-	err := d.step(ctx, "two proxies re-encrypt; the key opens", func(ctx context.Context, made map[string]any) error {
-		g, err := d.lin.grant(ctx, d.track)
-		if err != nil {
-			return err
-		}
-		master = g.Master
-		grant, err := checkGrant(g)
-		if err != nil {
-			return err
-		}
-		made["threshold"] = fmt.Sprintf("%d of %d", grant.Threshold, len(grant.Proxies))
-		receiving, _, err := d.lin.keys()
-		if err != nil {
-			return err
-		}
-		for _, item := range grant.Items {
-			if item.Track == d.track {
-				key, err = access.Open(ctx, grant, item, receiving, d.lin.ask)
-				return err
-			}
-		}
-		return errors.New("the grant does not name the track")
-	})
+func (d *demo) openGrant(ctx context.Context, made map[string]any) error {
+	g, err := d.lin.grant(ctx, d.track)
 	if err != nil {
 		return err
 	}
-	err = d.step(ctx, "sealed segments fetched by CID and checked", func(ctx context.Context, made map[string]any) error {
-		var err error
-		renditions, err = d.fetch(ctx, master)
-		segments, size := 0, 0
-		for _, r := range renditions {
-			segments += len(r.segments)
-			for _, s := range r.segments {
-				size += len(s.data)
-			}
-		}
-		made["renditions"], made["segments"], made["bytes"] = len(renditions), segments, size
-		return err
-	})
+	grant, err := checkGrant(g)
 	if err != nil {
 		return err
 	}
-	err = d.step(ctx, "decrypted; a wrong key opens nothing", func(context.Context, map[string]any) error {
-		var wrong seal.ContentKey
-		if _, err := rand.Read(wrong[:]); err != nil {
-			return err
-		}
-		for _, r := range renditions {
-			if err := r.open(key); err != nil {
-				return fmt.Errorf("rendition %s: %w", r.name, err)
-			}
-			if opened := r.openedBy(wrong); opened > 0 {
-				return fmt.Errorf("rendition %s: a wrong key opens %d segments", r.name, opened)
-			}
-		}
-		return nil
-	})
+	made["threshold"] = fmt.Sprintf("%d of %d", grant.Threshold, len(grant.Proxies))
+	receiving, _, err := d.lin.keys()
 	if err != nil {
 		return err
 	}
-	if err := d.step(ctx, "the sound is the one that was posted", func(ctx context.Context, made map[string]any) error {
-		return d.compare(ctx, renditions, made)
-	}); err != nil {
+	for _, item := range grant.Items {
+		if item.Track == d.track {
+			// A fragment may still be on its way to its proxy.
+			return every(ctx, 200*time.Millisecond, func() (bool, error) {
+				d.key, err = access.Open(ctx, grant, item, receiving, d.lin.ask)
+				if errors.Is(err, access.ErrOpen) && strings.Contains(err.Error(), "unknown-grant") {
+					return false, nil
+				}
+				return err == nil, err
+			})
+		}
+	}
+	return errors.New("the grant does not name the track")
+}
+
+func (d *demo) fetchSegments(ctx context.Context, made map[string]any) error {
+	var err error
+	d.renditions, err = d.fetch(ctx, d.master)
+	segments, size := 0, 0
+	for _, r := range d.renditions {
+		segments += len(r.segments)
+		for _, s := range r.segments {
+			size += len(s.data)
+		}
+	}
+	made["renditions"], made["segments"], made["bytes"] = len(d.renditions), segments, size
+	return err
+}
+
+func (d *demo) decrypt(context.Context, map[string]any) error {
+	var wrong seal.ContentKey
+	if _, err := rand.Read(wrong[:]); err != nil {
 		return err
 	}
-	return d.step(ctx, "no data folder holds any of it in the clear", func(_ context.Context, made map[string]any) error {
-		n, err := d.search(renditions)
-		made["files"] = n
-		return err
-	})
+	for _, r := range d.renditions {
+		if err := r.open(d.key); err != nil {
+			return fmt.Errorf("rendition %s: %w", r.name, err)
+		}
+		if opened := r.openedBy(wrong); opened > 0 {
+			return fmt.Errorf("rendition %s: a wrong key opens %d segments", r.name, opened)
+		}
+	}
+	return nil
 }
 
 // checkGrant does what the browser does: the proof has to be by a key that the artist published.
@@ -207,13 +188,14 @@ func (r *sealedRendition) openedBy(key seal.ContentKey) int {
 
 // compare makes the renditions once more from the file that was posted, and holds the decoded sound of both against each
 // other, and against the file's own.
-func (d *demo) compare(ctx context.Context, renditions []*sealedRendition, made map[string]any) error {
+func (d *demo) compare(ctx context.Context, made map[string]any) error {
 	dir, err := os.MkdirTemp("", "antiphon-compare-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: filepath.Join(d.artists.dir, "cache")})
+	cache := cmp.Or(d.cache, filepath.Join(d.artists.dir, "cache"))
+	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: cache})
 	if err != nil {
 		return err
 	}
@@ -233,7 +215,7 @@ func (d *demo) compare(ctx context.Context, renditions []*sealedRendition, made 
 	if err != nil {
 		return err
 	}
-	for _, r := range renditions {
+	for _, r := range d.renditions {
 		path := filepath.Join(dir, r.name+".mp4")
 		if err := os.WriteFile(path, r.clear, 0o600); err != nil {
 			return err

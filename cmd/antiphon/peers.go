@@ -15,7 +15,8 @@ import (
 
 // peers are the instances that may hold a fragment of a grant: the buyer's, and those that the admin trusts.
 type peers struct {
-	actors  *actor.Registry
+	// actors is asked for when it is needed: the registry is joined after this.
+	actors  func() *actor.Registry
 	trusted []string
 	serve   []string
 	log     *slog.Logger
@@ -24,16 +25,16 @@ type peers struct {
 // Proxies implements [access.Peers].
 func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, error) {
 	uris := slices.Clone(p.trusted)
-	if home, err := p.actors.Find(ctx, buyer, false); err == nil && home.Music {
+	if home, err := p.actors().Find(ctx, buyer, false); err == nil && home.Music {
 		// Every Antiphon instance has its actor there; other software that only reads our terms has not.
 		uris = append([]string{originOf(buyer) + "/actor"}, uris...)
 	}
 	var proxies []access.Proxy
 	for i, uri := range uris {
-		if slices.Contains(uris[:i], uri) || uri == p.actors.Instance() {
+		if slices.Contains(uris[:i], uri) || uri == p.actors().Instance() {
 			continue
 		}
-		instance, err := p.actors.Find(ctx, uri, false)
+		instance, err := p.actors().Find(ctx, uri, false)
 		if err != nil || instance.SealingKey == nil || instance.Reencrypt == "" {
 			p.log.Warn("not a proxy", "actor", uri, "error", err)
 			continue
@@ -47,7 +48,7 @@ func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, e
 
 // Trusts implements [access.Peers].
 func (p *peers) Trusts(_ context.Context, artist string) bool {
-	return p.actors.Own(artist) || slices.Contains(p.serve, "*") || slices.Contains(p.serve, actor.HostOf(artist))
+	return p.actors().Own(artist) || slices.Contains(p.serve, "*") || slices.Contains(p.serve, actor.HostOf(artist))
 }
 
 func originOf(uri string) string {

@@ -50,6 +50,9 @@ type Result struct {
 	Peaks []byte
 }
 
+// Silent tells whether there is nothing to hear, which is worth a warning.
+func (r Result) Silent() bool { return r.TruePeak < -60 }
+
 // Convert makes all renditions of a recording, its preview, its loudness and
 // its waveform, in one run that decodes it once. progress, if not nil, is told
 // the part that is done, from 0 to 1 and never falling. After an error the
@@ -111,7 +114,7 @@ func convertArgs(job Job, list []Rendition, in, out string) []string {
 		}
 	}
 	graph := strings.Join([]string{
-		"[0:a:0]" + layout + ",asplit=3[s0][s1][s2]",
+		"[0:a:0]" + layout(job.Channels) + ",asplit=3[s0][s1][s2]",
 		"[s0]" + lossless + "[" + FLAC + "]",
 		// framelog: the log of each 100 ms goes to a level that is not written.
 		"[s1]ebur128=peak=true:framelog=verbose,anullsink",
@@ -134,7 +137,12 @@ func previewCut(job Job) string {
 }
 
 // layout mixes more than two channels down to two and leaves mono alone.
-const layout = "aformat=channel_layouts=stereo|mono"
+func layout(channels int) string {
+	if channels == 1 {
+		return "aformat=channel_layouts=mono"
+	}
+	return "aformat=channel_layouts=stereo"
+}
 
 var (
 	integrated = regexp.MustCompile(`(?m)^\s+I:\s+(\S+) LUFS\s*$`)

@@ -25,7 +25,8 @@ type Embedded struct {
 
 	turn chan struct{} // held while a job runs and while the runtime is opened or freed
 
-	// Guarded by turn.
+	// Guarded by turn. One of the two builds is loaded at a time.
+	cautious bool
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	cache    wazero.CompilationCache
@@ -66,7 +67,7 @@ func (e *Embedded) Warm(ctx context.Context) error {
 		return err
 	}
 	defer e.release()
-	return e.load(ctx)
+	return e.load(ctx, false)
 }
 
 // Close frees the engine after the running job, if any, has ended.
@@ -116,11 +117,18 @@ func (e *Embedded) stopIdle() {
 	}
 }
 
-// load compiles FFmpeg if that is not done. The caller has the turn.
-func (e *Embedded) load(ctx context.Context) (err error) {
-	if e.compiled != nil {
+// load compiles FFmpeg if that is not done. The caller has the turn. There are
+// two builds. The cautious one checks at every turn of every loop whether it
+// has to stop, so it can be stopped anywhere and encodes ten times slower; the
+// other is stopped from its calls to the host.
+func (e *Embedded) load(ctx context.Context, cautious bool) (err error) {
+	if e.compiled != nil && e.cautious == cautious {
 		return nil
 	}
+	if err := e.free(); err != nil {
+		return err
+	}
+	e.cautious = cautious
 	defer func() {
 		if err != nil {
 			_ = e.free()
@@ -135,7 +143,8 @@ func (e *Embedded) load(ctx context.Context) (err error) {
 	}
 	config := wazero.NewRuntimeConfig().
 		WithCompilationCache(e.cache).
-		WithMemoryLimitPages(uint32(min(e.limits.MemoryBytes/wasmPage, 65536)))
+		WithMemoryLimitPages(uint32(min(e.limits.MemoryBytes/wasmPage, 65536))).
+		WithCloseOnContextDone(cautious)
 	if e.runtime, err = wasm.NewRuntime(context.WithoutCancel(ctx), config); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -178,7 +187,7 @@ func (e *Embedded) Run(ctx context.Context, c Command) error {
 		return err
 	}
 	defer e.release()
-	if err := e.load(ctx); err != nil {
+	if err := e.load(ctx, c.Cautious); err != nil {
 		return err
 	}
 
@@ -190,7 +199,7 @@ func (e *Embedded) Run(ctx context.Context, c Command) error {
 	run, stop := watch(ctx, e.limits, c.OutDir)
 	log := &tail{to: c.Stderr}
 	out := &sink{to: c.Stdout}
-	code, err := wasm.Run(context.WithoutCancel(ctx), e.runtime, e.compiled, wasm.Args{
+	code, err := wasm.Run(run, e.runtime, e.compiled, wasm.Args{
 		Name:   string(c.Tool),
 		Args:   append(guard(c.Tool), c.Args("file:"+guestIn+"/"+oneName, "file:"+guestOut)...),
 		Stdout: brake{run, out},
@@ -221,10 +230,8 @@ func (e *Embedded) Run(ctx context.Context, c Command) error {
 }
 
 // halt ends the guest program when ctx has ended, in the way that WASI's
-// proc_exit does. It is called from what FFmpeg calls at every packet (clock,
-// reads, log). wazero's own way, WithCloseOnContextDone, checks at every turn of
-// every loop and made encoding ten times slower; the price of this one is that
-// a loop without any call out is not ended.
+// proc_exit does. It is called from what FFmpeg calls at every packet: the
+// clock and its outputs.
 func halt(ctx context.Context) {
 	if ctx.Err() != nil {
 		panic(sys.NewExitError(sys.ExitCodeContextCanceled))

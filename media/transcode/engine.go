@@ -62,6 +62,11 @@ type Command struct {
 	// input in bounds (protocols, formats, threads) is put before them by the
 	// engine.
 	Args func(in, outDir string) []string
+	// Cautious is for a file that was never read before. The embedded engine can
+	// then stop FFmpeg wherever it is, which makes it too slow for encoding; without
+	// it, it can between packets, which is enough for a file that has been read
+	// through once. The native engine can always.
+	Cautious bool
 	// Stdout receives the standard output; nil discards it. Its error ends the job.
 	Stdout io.Writer
 	// Stderr receives the log; nil discards it. Its end is in the ExitError too.
@@ -144,40 +149,6 @@ func Open(ctx context.Context, c Config) (Engine, error) {
 		return nil, fmt.Errorf("%w: mode %q is not auto, native or embedded", ErrUnavailable, c.Mode)
 	}
 }
-
-// guard is put before every job's arguments. It bounds what a hostile file can
-// make FFmpeg do: no network, no playlist that names other files, no containers
-// or codecs but those that music comes in, no allocation over 256 MiB.
-func guard(tool Tool) []string {
-	args := []string{
-		"-hide_banner",
-		"-max_alloc", "268435456",
-		"-protocol_whitelist", "file,pipe",
-		"-format_whitelist", strings.Join(demuxers, ","),
-		"-codec_whitelist", strings.Join(decoders, ","),
-	}
-	if tool == FFmpeg {
-		// Options up to here go to the input; these are global.
-		args = append([]string{"-nostdin", "-y", "-nostats", "-filter_threads", "1", "-filter_complex_threads", "1"}, args...)
-		args = append(args, "-threads", "1")
-	}
-	return args
-}
-
-// The containers and codecs that an upload may have, by FFmpeg's names. There
-// is no hls, concat, dash or other playlist, no image and no subtitle among
-// them. The codecs exclude those of pictures: covers are copied, not decoded.
-var (
-	demuxers = []string{
-		"aac", "aiff", "ape", "asf", "caf", "flac", "matroska", "mov", "mp3", "mp4", "ogg", "tta", "w64", "wav", "webm", "wv",
-	}
-	decoders = []string{
-		"aac", "aac_fixed", "alac", "ape", "flac", "libopus", "libvorbis", "mp3", "mp3float", "opus", "tta", "vorbis", "wavpack",
-		"wmalossless", "wmapro", "wmav1", "wmav2",
-		"pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be",
-		"pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8",
-	}
-)
 
 // ExitError is a run that FFmpeg ended by itself with an error.
 type ExitError struct {

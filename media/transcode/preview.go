@@ -57,7 +57,7 @@ func preview(ctx context.Context, engine Engine, source, dest string, start time
 			OutDir: dir,
 			Args: func(in, out string) []string {
 				args := []string{"-ss", seconds(start), "-t", seconds(PreviewDuration), "-i", in,
-					"-map", "0:a:0", "-af", layout + ",aformat=sample_rates=44100|48000," + fades}
+					"-map", "0:a:0", "-af", layout(2) + ",aformat=sample_rates=44100|48000," + fades}
 				return append(args, previewEncode(out+"/"+previewFile)...)
 			},
 		})
@@ -83,9 +83,10 @@ func preview(ctx context.Context, engine Engine, source, dest string, start time
 func announced(ctx context.Context, engine Engine, source string) (time.Duration, error) {
 	var out bytes.Buffer
 	err := engine.Run(ctx, Command{
-		Tool:   FFprobe,
-		Input:  source,
-		Stdout: &out,
+		Tool:     FFprobe,
+		Input:    source,
+		Cautious: true,
+		Stdout:   &out,
 		Args: func(in, _ string) []string {
 			return []string{"-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1", "-i", in}
 		},

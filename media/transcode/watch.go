@@ -69,7 +69,7 @@ func watch(ctx context.Context, l Limits, outDir string) (context.Context, func(
 	return ctx, func(err error) error {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
-		} else if err == nil && outDir != "" && dirSize(outDir) > l.OutputBytes {
+		} else if outDir != "" && dirSize(outDir) > l.OutputBytes {
 			err = ErrOutputTooLarge
 		}
 		cancel(nil)

@@ -87,13 +87,16 @@ func (c *Client) Received(ctx context.Context, token eip55.Address, after Cursor
 		if e.Position < position {
 			continue
 		}
-		if s.underWay[e.Position] && e.Kind == EventReceived {
+		if e.Kind != EventReceived || e.Target != own {
+			continue
+		}
+		if s.underWay[e.Position] {
 			// Nobody may hold up the others by leaving a transfer open: go on, but come back here.
 			end = min(end, e.Position)
 			out.More = false
 			continue
 		}
-		if e.Kind != EventReceived || e.Target != own || e.Amount.IsZero() || !s.final[e.Position] {
+		if e.Amount.IsZero() || !s.final[e.Position] {
 			continue
 		}
 		out.Payments = append(out.Payments, Received{

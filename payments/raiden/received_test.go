@@ -119,6 +119,24 @@ func TestPendingIsHeld(t *testing.T) {
 	}
 }
 
+// TestMediatedPendingIsPassed: what a hub only passes on does not hold up what it is paid itself.
+func TestMediatedPendingIsPassed(t *testing.T) {
+	t.Parallel()
+	n := raidentest.New(t, raiden.DialectLight)
+	through, sent := line(n, 1), line(n, 2)
+	through.Target, through.Secret = eip55.Address{0x77}, ""
+	sent.Event, sent.Initiator, sent.Target, sent.Secret = raiden.EventSent, n.Payee.Address, n.Payer.Address, ""
+	n.Payee.Add(through, sent, line(n, 3))
+	n.Payee.Pending(n.Payee.PendingTransfer(n.Payer.Address, 1), n.Payee.PendingTransfer(n.Payee.Address, 2))
+	page, err := n.Payee.Client(t).Received(t.Context(), n.Token, "", 10)
+	if err != nil || identifiers(page) != "[3]" {
+		t.Fatalf("received %+v, %v", page, err)
+	}
+	if again, err := n.Payee.Client(t).Received(t.Context(), n.Token, page.Next, 10); err != nil || len(again.Payments) != 0 || again.Next != page.Next {
+		t.Errorf("after the cursor %+v, %v", again, err)
+	}
+}
+
 // TestSecretComesLate: a light node shows the secret after it has listed the transfer; by then it may no longer be
 // among the pending ones, which were asked for in between.
 func TestSecretComesLate(t *testing.T) {

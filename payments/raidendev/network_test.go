@@ -155,6 +155,33 @@ func TestRefusedPayment(t *testing.T) {
 	}
 }
 
+// TestCloseWhileServing: Close ends Serve, and closing twice is safe.
+func TestCloseWhileServing(t *testing.T) {
+	t.Parallel()
+	n := openAt(t, t.TempDir(), testkit.NewClock(start))
+	done := make(chan error, 1)
+	go func() { done <- n.Serve(context.Background()) }()
+	c, err := raiden.New(raiden.Config{URL: n.Nodes()[0].URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdle()
+	if a, err := c.Address(t.Context()); err != nil || a != n.Nodes()[0].Address {
+		t.Errorf("address %s, %v", a, err)
+	}
+	for range 2 {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := n.pay(order{initiator: n.address("lin"), target: n.address("ada")}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("pay after the end: %v", err)
+	}
+}
+
 // checkConserved: in every channel, what both ends can send and what is locked is what was paid in and not taken out.
 func checkConserved(t testing.TB, n *Network) {
 	t.Helper()

@@ -10,7 +10,7 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import {
-  concatBytes, decodePoint, decodeScalar, encodePoint, Fn, G, hashToScalar, pointSize, scalarSize, sum, type Point,
+  concatBytes, decodePoint, decodeScalar, encodePoint, Fn, G, hashToScalar, pointSize, scalarSize, sum, toInteger, type Point,
 } from "./secp";
 
 export type UmbralFailure =
@@ -47,6 +47,7 @@ const tagCapsulePoints = ascii("CAPSULE_POINTS");
 const tagSharedSecret = ascii("SHARED_SECRET");
 const tagPolynomialArg = ascii("POLYNOMIAL_ARG");
 const tagCapsuleFrag = ascii("CFRAG_VERIFICATION");
+const tagProofWeights = ascii("antiphon/cfrag-proof-weights/v1"); // ours: it is in no object
 
 /** U, the second generator: RFC 9380 secp256k1_XMD:SHA-256_SSWU_RO_ of "POINT_U" under "PARAMETERS". */
 export const parameterX = "079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd";
@@ -183,7 +184,7 @@ export class Capsule {
     const capsule = new Capsule(r.point(), r.point(), r.scalar(), bytes.slice());
     // V = -E passes the equation for anyone who wants it to, and its key would be the identity.
     if (capsule.e.point.add(capsule.v.point).is0()) throw new UmbralError("capsule", "key is the identity");
-    if (!sum([capsule.s, G], [-capsule.hash(), capsule.e.point]).equals(capsule.v.point)) {
+    if (!sum([capsule.s, G], [Fn.neg(capsule.hash()), capsule.e.point]).equals(capsule.v.point)) {
       throw new UmbralError("capsule", "capsule check failed");
     }
     return capsule;
@@ -195,6 +196,7 @@ export class Capsule {
 }
 
 interface Fragment {
+  readonly bytes: Uint8Array;
   readonly e1: Encoded;
   readonly v1: Encoded;
   readonly id: Uint8Array;
@@ -218,7 +220,7 @@ export class CapsuleFrag {
   static decode(bytes: Uint8Array): CapsuleFrag {
     const r = new Reader(bytes, capsuleFragSize, "cfrag");
     return new CapsuleFrag({
-      e1: r.point(), v1: r.point(), id: r.take(idSize), precursor: r.point(),
+      bytes: bytes.slice(), e1: r.point(), v1: r.point(), id: r.take(idSize), precursor: r.point(),
       e2: r.point(), v2: r.point(), u1: r.point(), u2: r.point(), z: r.scalar(), signature: r.signature(),
     });
   }
@@ -238,11 +240,17 @@ export class CapsuleFrag {
       capsule.v.bytes, f.v1.bytes, f.v2.bytes,
       U.bytes, f.u1.bytes, f.u2.bytes,
     );
-    for (const [base, image, nonce] of [[capsule.e, f.e1, f.e2], [capsule.v, f.v1, f.v2], [U, f.u1, f.u2]]) {
-      if (!sum([f.z, base.point], [-h, image.point]).equals(nonce.point)) {
-        throw new UmbralError("proof", "re-encryption proof check failed");
-      }
-    }
+    // The three equations z*base - h*image = nonce as one sum with the weights 1, w and w', which are hashed from all that
+    // they speak of: a false one passes by chance alone, 2^-128.
+    const weights = sha256(concatBytes(tagProofWeights, capsule.bytes, f.bytes));
+    const [wV, wU] = [toInteger(weights.subarray(0, 16)), toInteger(weights.subarray(16))];
+    const minusH = Fn.neg(h);
+    const expected = sum(
+      [f.z, capsule.e.point], [minusH, f.e1.point],
+      [Fn.mul(f.z, wV), capsule.v.point], [Fn.mul(minusH, wV), f.v1.point], [wV, f.v2.point.negate()],
+      [Fn.mul(f.z, wU), U.point], [Fn.mul(minusH, wU), f.u1.point], [wU, f.u2.point.negate()],
+    );
+    if (!expected.equals(f.e2.point)) throw new UmbralError("proof", "re-encryption proof check failed");
     return new VerifiedCapsuleFrag(f.e1.point, f.v1.point, f.id, f.precursor);
   }
 }

@@ -90,7 +90,7 @@ func TestParse(t *testing.T) {
 			if _, err := jsonld.ParseSigned([]byte(tc.in)); !errors.Is(err, tc.signed) {
 				t.Errorf("ParseSigned: %v, want %v", err, tc.signed)
 			}
-			if took := time.Since(begin); took > 2*time.Second {
+			if took := time.Since(begin); took > 10*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})

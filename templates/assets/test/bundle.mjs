@@ -2,6 +2,7 @@
 import { build } from "esbuild";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { words } from "../build.mjs";
 
 const assets = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -11,6 +12,7 @@ export async function load(...names) {
     bundle: true,
     format: "esm",
     target: "es2022",
+    plugins: [words],
     write: false,
     logLevel: "error",
   });
