@@ -137,6 +137,7 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/tracks/{id}/unpublish", page(w.Unpublish)},
 		{"GET", "/studio", page(w.Studio)},
 
+		{"GET", "/follow", page(w.FollowPage)},
 		{"POST", "/follow", page(w.Follow)},
 		{"POST", "/unfollow", page(w.Unfollow)},
 		{"GET", "/artist", page(w.RemoteArtist)},
@@ -180,7 +181,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/actor", open(0, p.Objects)},
 		{"GET", "/users/{name:[a-z0-9_]+}/*", open(0, p.Objects)},
 		{"GET", "/products/{id}", open(0, p.Objects)},
-		{"GET", "/proposals/{id}", open(0, p.Objects)},
+		{"GET", "/products/{id}/proposal", open(0, p.Objects)},
 		{"GET", "/agreements/{id}", open(0, p.Objects)},
 		{"GET", "/offers/{id}", open(0, p.Objects)},
 		{"GET", "/receipts/{id}", open(0, p.Objects)},

@@ -14,6 +14,19 @@ import (
 // followAccepted is the state of a follow that the followed has agreed to.
 const followAccepted = "accepted"
 
+// FollowPage is GET /follow?uri=: where WebFinger's subscribe template leads a visitor who comes from another server.
+// The follow box is filled, and nothing is followed before it is sent.
+func (p *Pages) FollowPage(w http.ResponseWriter, r *http.Request) error {
+	if _, err := visitor(r); err != nil {
+		return err
+	}
+	address := r.URL.Query().Get("uri")
+	if len(address) > 500 {
+		address = ""
+	}
+	return p.timeline(w, r, http.StatusOK, address, "")
+}
+
 // Follow is POST /follow: an address, or the link to an artist or to a track.
 func (p *Pages) Follow(w http.ResponseWriter, r *http.Request) error {
 	v, err := visitor(r)

@@ -15,9 +15,13 @@ import (
 
 // demo is one run: a payment network, three instances, an artist and a listener.
 type demo struct {
-	dir      string
-	audio    string
-	engine   string
+	dir    string
+	audio  string
+	engine string
+	cache  string
+	// binary is the program that runs; this one when empty. settings are ANTIPHON_ variables of every instance.
+	binary   string
+	settings []string
 	story    *story
 	network  *network
 	artists  *instance
@@ -41,6 +45,7 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	set.StringVar(&d.audio, "audio", "", "audio file to post; a short piece of our own when empty")
 	set.StringVar(&d.dir, "dir", "", "new folder for the data; a temporary one, removed at the end, when empty")
 	set.StringVar(&d.engine, "engine", "auto", "auto, native or embedded FFmpeg")
+	set.StringVar(&d.cache, "cache", "", "folder for the embedded FFmpeg's compiled code; in the data folder when empty")
 	exit := set.Bool("exit", false, "end after the last step instead of leaving the instances running")
 	set.BoolVar(&d.story.json, "json", false, "print one JSON object a step")
 	if err := set.Parse(args); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -193,7 +194,8 @@ func (d *demo) compare(ctx context.Context, made map[string]any) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: filepath.Join(d.artists.dir, "cache")})
+	cache := cmp.Or(d.cache, filepath.Join(d.artists.dir, "cache"))
+	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: cache})
 	if err != nil {
 		return err
 	}

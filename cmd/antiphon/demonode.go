@@ -19,7 +19,9 @@ import (
 
 // process is a part of the demo that runs on its own: the payment network, or an instance.
 type process struct {
-	name   string
+	name string
+	// binary is the program that runs; this one when empty.
+	binary string
 	args   []string
 	env    []string
 	log    string
@@ -28,18 +30,21 @@ type process struct {
 	exited chan struct{}
 }
 
-// start runs this program with args; what it prints first is kept for whoever waits, all of it goes to the log.
+// start runs the program with args; what it prints first is kept for whoever waits, what it logs goes to the log.
 func (p *process) start() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	program := p.binary
+	if program == "" {
+		var err error
+		if program, err = os.Executable(); err != nil {
+			return err
+		}
 	}
 	log, err := os.OpenFile(p.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(self, p.args...)
+	p.cmd = exec.Command(program, p.args...)
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stderr = log
 	// A signal to the demo's terminal must not stop its parts before the demo does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 func (d *demo) startNetwork(ctx context.Context, made map[string]any) error {
 	d.network = newNetwork(d.dir)
+	d.network.binary = d.binary
 	err := d.network.open(ctx)
 	made["asset"], made["nodes"] = d.network.Asset, len(d.network.Nodes)
 	return err
@@ -20,17 +22,17 @@ func (d *demo) startNetwork(ctx context.Context, made map[string]any) error {
 
 func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 	var err error
-	if d.proxy, err = newInstance(d.dir, "proxy"); err != nil {
+	if d.proxy, err = d.newInstance("proxy"); err != nil {
 		return err
 	}
 	asset := "ANTIPHON_RAIDEN_ASSET=" + d.network.Asset
-	engine := "ANTIPHON_MEDIA_ENGINE=" + d.engine
-	d.artists, err = newInstance(d.dir, "artists", asset, engine, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["artist"],
+	engine, cache := "ANTIPHON_MEDIA_ENGINE="+d.engine, "ANTIPHON_MEDIA_CACHE_DIR="+d.cache
+	d.artists, err = d.newInstance("artists", asset, engine, cache, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["artist"],
 		"ANTIPHON_GRANTS_PROXIES="+d.proxy.base+"/actor")
 	if err != nil {
 		return err
 	}
-	if d.home, err = newInstance(d.dir, "home", asset, engine, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["listener"]); err != nil {
+	if d.home, err = d.newInstance("home", asset, engine, cache, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["listener"]); err != nil {
 		return err
 	}
 	for _, i := range []*instance{d.artists, d.home, d.proxy} {
@@ -45,19 +47,44 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 	return nil
 }
 
-func (d *demo) signUp(ctx context.Context, made map[string]any) error {
-	var err error
-	if d.ada, err = newUser(d.artists.base, "ada"); err != nil {
-		return err
+func (d *demo) newInstance(name string, settings ...string) (*instance, error) {
+	i, err := newInstance(d.dir, name, append(settings, d.settings...)...)
+	if err == nil {
+		i.binary = d.binary
 	}
-	if d.lin, err = newUser(d.home.base, "lin"); err != nil {
-		return err
+	return i, err
+}
+
+func (d *demo) signUp(ctx context.Context, made map[string]any) error {
+	for _, person := range []struct {
+		user          **user
+		at            *instance
+		name, display string
+	}{{&d.ada, d.artists, "ada", "Ada"}, {&d.lin, d.home, "lin", "Lin"}} {
+		if err := signUp(ctx, person.user, person.at, person.name, person.display); err != nil {
+			return err
+		}
 	}
 	made["artist"], made["listener"] = d.ada.actor, d.lin.actor
-	if err := d.ada.signUp(ctx, "Ada", d.artists.invite); err != nil {
+	return nil
+}
+
+// signUp makes an account with an instance's invitation, unless an earlier try, whose answer was lost, has made it.
+func signUp(ctx context.Context, u **user, at *instance, name, display string) error {
+	var err error
+	if *u == nil {
+		if *u, err = newUser(at.base, name); err != nil {
+			return err
+		}
+	} else if err = (*u).logIn(ctx); !isStatus(err, http.StatusUnauthorized) {
 		return err
 	}
-	return d.lin.signUp(ctx, "Lin", d.home.invite)
+	if at.invite == "" {
+		if err := at.firstInvite(ctx); err != nil {
+			return err
+		}
+	}
+	return (*u).signUp(ctx, display, at.invite)
 }
 
 func (d *demo) follow(ctx context.Context, _ map[string]any) error {

@@ -108,8 +108,8 @@ func writeDurably(path string) error {
 }
 
 func lookKey(_ context.Context, c *config) finding {
-	f := finding{part: "master key", level: "ok", says: c.Keys.Master}
-	info, err := os.Stat(c.Keys.Master)
+	f := finding{part: "master key", level: "ok", says: c.masterKey()}
+	info, err := os.Stat(c.masterKey())
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		f.says += ", made at the first start"
@@ -119,7 +119,7 @@ func lookKey(_ context.Context, c *config) finding {
 		f.level, f.do = "warn", "others can read it: chmod 600"
 		return f
 	}
-	if inside, err := filepath.Rel(c.Server.DataDir, c.Keys.Master); err == nil && !strings.HasPrefix(inside, "..") {
+	if inside, err := filepath.Rel(c.Server.DataDir, c.masterKey()); err == nil && !strings.HasPrefix(inside, "..") {
 		f.level, f.do = "warn", "it lies inside the data folder, so every copy of the folder opens everything; set keys.master to a path outside"
 	}
 	return f

@@ -104,7 +104,7 @@ func (h *house) openDisk(ctx context.Context) error {
 		return err
 	}
 	h.closing(h.db.Close)
-	if h.vault, err = vault.Load(h.config.Keys.Master, true, rand.Reader); err != nil {
+	if h.vault, err = vault.Load(h.config.masterKey(), true, rand.Reader); err != nil {
 		return err
 	}
 	h.jobs = jobs.New(h.db, h.log)
@@ -126,7 +126,7 @@ func (h *house) openMedia(ctx context.Context) error {
 		return fmt.Errorf("open block store: %w", err)
 	}
 	h.closing(h.store.Close)
-	h.engine, err = transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(h.config.Media.Engine), CacheDir: h.path("cache")})
+	h.engine, err = transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(h.config.Media.Engine), CacheDir: h.config.cacheDir()})
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (h *house) openPayments(context.Context) error {
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL}, payments.Parts{
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
 		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
 		Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})

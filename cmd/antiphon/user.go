@@ -81,6 +81,15 @@ func (u *user) signUp(ctx context.Context, display, invite string) error {
 	}, nil)
 }
 
+// logIn opens a session; the seed is not asked back, it is here.
+func (u *user) logIn(ctx context.Context) error {
+	auth, _, err := u.stretch()
+	if err != nil {
+		return err
+	}
+	return u.postJSON(ctx, "/login", map[string]string{"name": u.name, "auth": b64(auth)}, nil)
+}
+
 // stretch turns the passphrase into what is sent at log-in and what wraps the seed.
 func (u *user) stretch() (auth, wrap []byte, err error) {
 	salt := sha256.Sum256([]byte("antiphon/login/v1" + u.actor))

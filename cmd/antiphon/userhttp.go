@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,6 +54,12 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string { return e.text }
+
+// isStatus reports whether err is an answer with this status.
+func isStatus(err error, status int) bool {
+	var answer *statusError
+	return errors.As(err, &answer) && answer.status == status
+}
 
 // maxBody bounds what is read of an answer.
 const maxBody = 32 << 20

@@ -123,7 +123,9 @@ func (i *Instance) join(t testing.TB, options Options) {
 	t.Cleanup(i.HTTP.Close)
 	i.Fetch, err = fetch.New(fetch.Config{
 		BaseURL: i.BaseURL, Scheme: "http", Now: i.Clock.Now,
-		Key: func(ctx context.Context) (string, *rsa.PrivateKey, error) { return i.Actors.HTTPKey(ctx, i.Actors.Instance()) },
+		Key: func(ctx context.Context) (string, *rsa.PrivateKey, error) {
+			return i.Actors.HTTPKey(ctx, i.Actors.Instance())
+		},
 	}, i.HTTP)
 	if err != nil {
 		t.Fatal(err)
@@ -227,9 +229,16 @@ func (i *Instance) SealingKey(context.Context) ([]byte, int, error) {
 // ReencryptURL implements actor.Secrets.
 func (i *Instance) ReencryptURL() string { return i.BaseURL + "/antiphon/v1/reencrypt" }
 
-// Until waits until done reports true.
-func Until(t testing.TB, what string, done func() bool) {
+// Until waits until done reports true. A test that fails in it shows the errors of the jobs of these instances.
+func Until(t testing.TB, what string, done func() bool, of ...*Instance) {
 	t.Helper()
+	defer func() {
+		for _, i := range of {
+			if t.Failed() {
+				t.Log(strings.Join(i.Errors(), "\n"))
+			}
+		}
+	}()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -287,4 +296,11 @@ func (g *Goods) Capsules(_ context.Context, track string) ([]access.Capsule, err
 		}
 	}
 	return nil, nil
+}
+
+// Errors are the errors of the jobs that did not end well, for a failing test to show.
+func (i *Instance) Errors() []string {
+	var out []string
+	i.DB.Read.Table("river_job").Where("errors IS NOT NULL").Pluck("kind || ' ' || CAST(args AS TEXT) || ' ' || CAST(errors AS TEXT)", &out)
+	return out
 }

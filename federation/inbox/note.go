@@ -106,40 +106,53 @@ func (i *Inbox) note(ctx context.Context, in Incoming) error {
 		URI: n.ID, Kind: kindNote, Owner: n.AttributedTo, Raw: in.Activity.Object.Raw, Audience: audienceOf(n.To, n.Cc),
 		Created: i.utc(), Updated: latest(n.Published, n.Updated, i.utc()),
 	}
-	if err := i.newer(ctx, in.Activity.Type, x, false); err != nil {
-		return err
-	}
 	post := i.postOf(ctx, in.Actor, n)
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := outbox.PutObject(ctx, tx, x); err != nil {
+		if err := put(ctx, tx, in.Activity.Type, x, false); err != nil {
 			return err
 		}
 		if !followed || x.Audience != nil && !slices.Contains(x.Audience, in.Actor.Followers) {
 			return nil
 		}
+		if post.Track != "" {
+			// The track may have been renamed since it was looked at.
+			have, err := outbox.LockObject(ctx, tx, post.Track)
+			if err != nil {
+				return err
+			}
+			t, err := vocab.ReadTrack(have.Raw)
+			if err != nil {
+				return err
+			}
+			post.Title = t.Name
+		}
 		return outbox.PutPost(ctx, tx, post)
 	})
 }
 
-// newer checks an object against the form that is here: it must be later, of the same owner, and not come back from
-// deletion, unless revive is set.
-func (i *Inbox) newer(ctx context.Context, verb vocab.Verb, x outbox.Object, revive bool) error {
-	have, err := outbox.ObjectByURI(ctx, i.db.Read, x.URI)
+// put writes an object that was received, unless it is here in this or a later form, belongs to someone else, or was
+// deleted. With revive, an Update brings a deleted object back.
+func put(ctx context.Context, tx *gorm.DB, verb vocab.Verb, x outbox.Object, revive bool) error {
+	have, err := outbox.ObjectByURI(ctx, tx, x.URI)
 	switch {
 	case errors.Is(err, outbox.ErrNotFound):
-		return nil
 	case err != nil:
 		return err
-	case have.Owner != x.Owner || have.Local:
-		return Refuse("%s belongs to %s", x.URI, have.Owner)
-	case !have.Deleted.IsZero() && (!revive || verb != vocab.VerbUpdate || !x.Updated.After(have.Deleted)):
+	case have.Owner != x.Owner || have.Local || have.Kind != x.Kind && have.Deleted.IsZero():
+		return Refuse("%s is a %s of %s", x.URI, have.Kind, have.Owner)
+	case !have.Deleted.IsZero() && (!revive || verb != vocab.VerbUpdate):
 		return Refuse("%s was deleted", x.URI)
-	case verb == vocab.VerbCreate && have.Deleted.IsZero(), have.Deleted.IsZero() && x.Updated.Before(have.Updated):
+	case verb == vocab.VerbCreate:
 		return errNoEffect
-	case have.Kind != x.Kind:
-		return Refuse("%s is a %s", x.URI, have.Kind)
 	}
-	return nil
+	switch err := outbox.PutObject(ctx, tx, x); {
+	case errors.Is(err, outbox.ErrOlder) && !have.Deleted.IsZero(), errors.Is(err, outbox.ErrOwner):
+		return Refuse("%v", err)
+	case errors.Is(err, outbox.ErrOlder):
+		return errNoEffect
+	default:
+		return err
+	}
 }
 
 // latest is the last of the times that a document names, but not after now.

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -21,6 +22,8 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return err
 	}
+	// A Delete may come after the Update that brought its object back: what counts is when each was said.
+	at := latest(in.Activity.Published, time.Time{}, i.utc())
 	var ids []string
 	for _, ref := range append([]vocab.Ref{in.Activity.Object}, in.Activity.Others...) {
 		if err := i.ofSender(in, ref.ID); err != nil {
@@ -36,7 +39,7 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 			return err
 		case have.Owner != in.Actor.URI:
 			return Refuse("%s belongs to %s", ref.ID, have.Owner)
-		default:
+		case !have.Updated.After(at):
 			ids = append(ids, ref.ID)
 		}
 	}
@@ -45,7 +48,7 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 	}
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		for _, id := range ids {
-			if err := outbox.DeleteObject(ctx, tx, in.Actor.URI, id, false, i.utc()); err != nil {
+			if err := outbox.DeleteObject(ctx, tx, in.Actor.URI, id, false, at); err != nil {
 				return err
 			}
 			if err := outbox.RemovePost(ctx, tx, in.Actor.URI, id); err != nil {

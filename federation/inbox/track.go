@@ -36,10 +36,12 @@ func (i *Inbox) track(ctx context.Context, in Incoming) error {
 	if !relevant {
 		return errNoEffect
 	}
-	if err := i.newer(ctx, in.Activity.Type, x, true); err != nil {
-		return err
-	}
-	return i.putTrack(ctx, t, x)
+	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := put(ctx, tx, in.Activity.Type, x, true); err != nil {
+			return err
+		}
+		return outbox.Retitle(ctx, tx, t.AttributedTo, t.ID, t.Name)
+	})
 }
 
 // readTrack checks the form and the proof of a track, and that it stands on its artist's host.
@@ -59,15 +61,6 @@ func (i *Inbox) readTrack(ctx context.Context, raw []byte) (vocab.Track, outbox.
 		URI: t.ID, Kind: kindTrack, Owner: t.AttributedTo, Raw: verified.Raw, Audience: audienceOf(t.To, t.Cc),
 		Created: i.utc(), Updated: latest(t.Published, t.Updated, i.utc()),
 	}, nil
-}
-
-func (i *Inbox) putTrack(ctx context.Context, t vocab.Track, x outbox.Object) error {
-	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := outbox.PutObject(ctx, tx, x); err != nil {
-			return err
-		}
-		return outbox.Retitle(ctx, tx, t.AttributedTo, t.ID, t.Name)
-	})
 }
 
 // Track returns a track of another server: as it is here, or else fetched, checked by its artist's proof, and kept. It
@@ -94,5 +87,9 @@ func (i *Inbox) Track(ctx context.Context, uri string) (vocab.Track, error) {
 	if t.ID != document.URI {
 		return vocab.Track{}, fmt.Errorf("track %s calls itself %s", document.URI, t.ID)
 	}
-	return t, i.putTrack(ctx, t, x)
+	err = i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return outbox.PutObject(ctx, tx, x) })
+	if errors.Is(err, outbox.ErrOlder) {
+		err = nil // it arrived by itself meanwhile
+	}
+	return t, err
 }

@@ -28,11 +28,12 @@ const (
 	crowded = time.Second
 )
 
-// pauses are the times between attempts; after the last one it is a day.
-var pauses = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour}
+// pauses are the times between attempts; after the last one it is a day. The first two are for a server that was only
+// restarted: somebody may be waiting for what they have just paid for.
+var pauses = []time.Duration{2 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour}
 
 // attempts is how many tries fit into patience.
-const attempts = 13
+const attempts = 15
 
 // Pause is how long to wait after the given attempt, counted from 1.
 func Pause(attempt int) time.Duration {
@@ -62,6 +63,7 @@ func (delivery) Options() jobs.Options {
 // Register registers the jobs of this room.
 func (o *Outbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[delivery]{Work: o.deliver, Retry: Pause, Timeout: 30 * time.Second})
+	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
 	o.registerTracks(q)
 }
 

@@ -12,8 +12,14 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// ErrNotFound is returned for a document that is not here, or not for whoever asks.
-var ErrNotFound = errors.New("no such object")
+var (
+	// ErrNotFound is returned for a document that is not here, or not for whoever asks.
+	ErrNotFound = errors.New("no such object")
+	// ErrOwner is returned when a document that is here belongs to somebody else, or is of another kind.
+	ErrOwner = errors.New("object belongs to someone else")
+	// ErrOlder is returned when a document is here in a later form, or was deleted later.
+	ErrOlder = errors.New("object is here in a later form")
+)
 
 // Everyone is the audience of a public document.
 const Everyone = "public"
@@ -69,8 +75,9 @@ func (o *Outbox) Store(ctx context.Context, tx *gorm.DB, x Object) error {
 	return PutObject(ctx, tx, x)
 }
 
-// PutObject writes a document, local or received. A later form replaces an earlier one of the same owner and kind;
-// Deleted zero brings a deleted one back.
+// PutObject writes a document, local or received. A form of the same time or later replaces an earlier one of the same
+// owner and kind, and brings it back if it was deleted before that time. The errors to branch on are ErrOwner and
+// ErrOlder.
 func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
 	audience := Everyone
 	if x.Audience != nil {
@@ -91,17 +98,30 @@ func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
 	result := tx.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "uri"}},
 		Where: clause.Where{Exprs: []clause.Expression{
-			gorm.Expr("objects.owner = excluded.owner AND objects.kind = excluded.kind"),
+			gorm.Expr("objects.owner = excluded.owner AND objects.kind = excluded.kind AND objects.updated_at <= excluded.updated_at" +
+				" AND (objects.deleted_at IS NULL OR objects.deleted_at < excluded.updated_at)"),
 		}},
 		DoUpdates: clause.AssignmentColumns([]string{"audience", "raw", "deleted_at", "updated_at"}),
 	}).Create(&row)
 	if result.Error != nil {
 		return fmt.Errorf("store %s: %w", x.URI, result.Error)
 	}
-	if result.RowsAffected == 0 {
-		return fmt.Errorf("store %s: %w: it belongs to someone else", x.URI, ErrNotFound)
+	if result.RowsAffected > 0 {
+		return nil
 	}
-	return nil
+	have, err := ObjectByURI(ctx, tx, x.URI)
+	if err != nil {
+		return err
+	}
+	if have.Owner != x.Owner || have.Kind != x.Kind {
+		return fmt.Errorf("store %s: %w", x.URI, ErrOwner)
+	}
+	return fmt.Errorf("store %s: %w", x.URI, ErrOlder)
+}
+
+// LockObject is ObjectByURI, and keeps others from changing the document until the transaction ends.
+func LockObject(ctx context.Context, tx *gorm.DB, uri string) (Object, error) {
+	return ObjectByURI(ctx, tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), uri)
 }
 
 // ObjectByURI returns a document that is here, deleted or not, whoever may read it, or ErrNotFound.

@@ -160,6 +160,7 @@ func TestInspect(t *testing.T) {
 		{"media/ipfs/ipfstest", "testing", ""},
 		{"payments/ledger/ledgertest", "antiphon/internal/testkit", ""},
 		{"internal/db/dbtest", "antiphon/internal/testkit", ""},
+		{"internal/testkit/bench", "antiphon/media/ipfs/ipfstest", ""},
 		{"media", "net/http", ""},
 
 		{"vocab", "antiphon/internal/db", "on the ground"},

@@ -186,7 +186,7 @@ func within(p, room string) bool {
 // isTestRoom reports whether a package of ours is there for tests: conformance suites are called after what they try,
 // with "test" at the end.
 func isTestRoom(p string) bool {
-	return p == "internal/testkit" || strings.HasSuffix(p, "test")
+	return within(p, "internal/testkit") || strings.HasSuffix(p, "test")
 }
 
 // sameInternal reports whether both lie in the same package folder of internal.

@@ -137,8 +137,12 @@ func (s *Service) open(ctx context.Context, row heldRow) (*umbral.VerifiedKeyFra
 }
 
 // Erase forgets every fragment of a grant and keeps its tombstone, when artist made it; it also marks a grant held for
-// a buyer as revoked. Unknown grants get a tombstone too, so that what is late does not come in after it.
+// a buyer as revoked. Unknown grants of the artist's host get a
+// tombstone too, so that what is late does not come in after it.
 func (s *Service) Erase(ctx context.Context, artist, grant string) error {
+	if !vocab.SameOrigin(grant, artist) {
+		return fmt.Errorf("grant %s is not of %s", grant, artist)
+	}
 	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		var others int64
 		err := tx.Model(&heldRow{}).Where("grant_uri = ? AND artist <> ?", grant, artist).Count(&others).Error

@@ -100,11 +100,12 @@ func (s *Service) Block(ctx context.Context, c ipfs.CID) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("block %s from %s: %w", c, row.Origin, err)
 	}
-	if _, err := s.store.Put(ctx, block); err != nil {
-		return nil, fmt.Errorf("keep block: %w", err)
-	}
+	// Whoever finds a playlist in the store may ask for what it names, so that is registered before.
 	if err := s.register(ctx, children, row.Owner, row.Origin); err != nil {
 		return nil, err
+	}
+	if _, err := s.store.Put(ctx, block); err != nil {
+		return nil, fmt.Errorf("keep block: %w", err)
 	}
 	return block, s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		return media.SetHeld(tx, string(c), int64(len(block)))

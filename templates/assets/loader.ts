@@ -2,6 +2,9 @@
 import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from "hls.js";
 import { BlockError, type Larder } from "./cid";
 
+// How often a playlist is asked for again while the connection is lost: for half a minute.
+const patience = 7;
+
 /** The key of a rendition, or undefined when there is none. */
 export type KeySource = (rendition: string) => Promise<Uint8Array>;
 
@@ -54,9 +57,23 @@ export function loaderFor(larder: Larder, keys: KeySource, failed: (error: Block
     private async bytes(context: LoaderContext): Promise<ArrayBuffer> {
       if (context.rangeStart || context.rangeEnd) throw new Error("a playlist names a part of a block");
       const name = nameOf(context.url, location.origin);
-      if ("cid" in name) return larder.take(name.cid, this.stop.signal);
+      if ("cid" in name) return "frag" in context ? larder.take(name.cid, this.stop.signal) : this.playlist(name.cid);
       const key = await keys(name.rendition);
       return key.slice().buffer as ArrayBuffer;
+    }
+
+    // hls.js asks again for pieces by itself, but a playlist is asked for once.
+    private async playlist(cid: string): Promise<ArrayBuffer> {
+      for (let tried = 0; ; tried++) {
+        try {
+          return await larder.take(cid, this.stop.signal);
+        } catch (error) {
+          if (!(error instanceof BlockError) || error.fault !== "offline" || tried === patience) throw error;
+          failed(error);
+          await new Promise((go) => setTimeout(go, Math.min(8000, 500 * 2 ** tried)));
+          this.stop.signal.throwIfAborted();
+        }
+      }
     }
 
     abort(): void {

@@ -171,6 +171,10 @@ async function load(d: Deck, item: Item): Promise<void> {
       item.peaks ||= peaks;
       if (d === deck) drawWaveNow();
     },
+    trouble: (error) => {
+      // While enough is in hand, nothing is heard of it and nothing is said.
+      if (d === deck && d.audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) tell(faultOf(error).words, "error");
+    },
     failed: (error) => d.item === item && failed(d, error),
   });
 }

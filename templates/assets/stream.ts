@@ -1,5 +1,5 @@
 // Plays what was bought: the grant becomes the track's key, hls.js fetches sealed pieces and opens them in memory.
-import Hls from "hls.js/light";
+import Hls, { type LoadPolicy } from "hls.js/light";
 import { BlockError, Larder } from "./cid";
 import { hkdf } from "./crypt";
 import { loaderFor } from "./loader";
@@ -22,8 +22,24 @@ export interface Hooks {
   qualities(all: Quality[]): void;
   /** The waveform, as base64url, when the home instance knows it. */
   peaks(peaks: string): void;
+  /** Something does not come just now; it is being tried again. */
+  trouble(error: unknown): void;
   failed(error: unknown): void;
 }
+
+// What is not there or damaged was asked for twice already; a lost connection may come back.
+const patience: LoadPolicy["default"] = {
+  maxTimeToFirstByteMs: 20_000,
+  maxLoadTimeMs: 90_000,
+  timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+  errorRetry: {
+    maxNumRetry: 8,
+    retryDelayMs: 500,
+    maxRetryDelayMs: 8000,
+    backoff: "exponential",
+    shouldRetry: (config, count, _timeout, response) => !!config && count < (response?.code ? 1 : config.maxNumRetry),
+  },
+};
 
 const opened = new Map<string, Promise<Unlocked>>();
 const larder = new Larder();
@@ -94,7 +110,10 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
     if (track.peaks) hooks.peaks(track.peaks);
     let blocked: BlockError | undefined;
     const keys = (rendition: string) => hkdf(track.contentKey, `hls/${rendition}`, 16);
-    const loader = loaderFor(larder, keys, (error) => (blocked = error));
+    const loader = loaderFor(larder, keys, (error) => {
+      blocked = error;
+      hooks.trouble(error);
+    });
     hls = new Hls({
       loader,
       enableWorker: false, // a worker from a blob is outside the page's policy, and nothing here is slow
@@ -103,6 +122,7 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
       maxMaxBufferLength: 80,
       backBufferLength: 60,
       testBandwidth: false,
+      fragLoadPolicy: { default: patience },
     });
     hls.on(Hls.Events.MANIFEST_PARSED, (_, data) => {
       names = renditionNames(data.levels.map((l) => ({ codecs: l.audioCodec ?? l.codecs ?? "", bits: l.averageBitrate || l.bitrate })));

@@ -3,6 +3,7 @@ package ipfstest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,74 +22,89 @@ const KuboVersion = "v0.43.0"
 // binary is the daemon's program, built when it is not there yet.
 var binary = sync.OnceValues(buildKubo)
 
-// Daemon starts a real Kubo daemon for this test and returns the URL of its RPC API. It talks to nobody: offline,
-// on loopback, on ports the system picks, with a repository that goes with the test. The program is built from the
-// module in tools/kubo on the first call on a machine, which takes minutes, and kept under .cache/.
+// Daemon starts a real Kubo daemon for this test and returns the URL of its RPC API; see Start.
 func Daemon(t testing.TB) string {
 	t.Helper()
-	program, err := binary()
+	api, stop, err := Start(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	repo := t.TempDir()
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return api
+}
+
+// Start starts a real Kubo daemon with its repository in an empty folder, and returns the URL of its RPC API and what
+// ends it. It talks to nobody: offline, on loopback, on ports the system picks. The program is built from the module in
+// tools/kubo on the first call on a machine, which takes minutes, and kept under .cache/. ctx bounds the start only.
+func Start(ctx context.Context, repo string) (api string, stop func() error, err error) {
+	program, err := binary()
+	if err != nil {
+		return "", nil, err
+	}
 	env := append(os.Environ(), "IPFS_PATH="+repo, "IPFS_TELEMETRY=off")
-	run := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
+	for _, args := range [][]string{
+		{"init", "--profile=test"},
+		{"config", "Routing.Type", "none"},
+		{"config", "Addresses.API", "/ip4/127.0.0.1/tcp/0"},
+		{"config", "Addresses.Gateway", ""},
+		{"config", "--json", "Addresses.Swarm", "[]"},
+	} {
+		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Env = env
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("ipfs %s: %v\n%s", strings.Join(args, " "), err, out)
+			return "", nil, fmt.Errorf("ipfs %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	run("init", "--profile=test")
-	run("config", "Routing.Type", "none")
-	run("config", "Addresses.API", "/ip4/127.0.0.1/tcp/0")
-	run("config", "Addresses.Gateway", "")
-	run("config", "--json", "Addresses.Swarm", "[]")
 
 	logPath := filepath.Join(repo, "daemon.log")
 	log, err := os.Create(logPath)
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	defer log.Close()
 	daemon := exec.Command(program, "daemon", "--offline")
 	daemon.Env, daemon.Stdout, daemon.Stderr = env, log, log
 	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- daemon.Wait() }()
-	t.Cleanup(func() {
+	stop = func() error {
 		if err := daemon.Process.Signal(os.Interrupt); err != nil {
-			t.Errorf("end daemon: %v", err)
+			return fmt.Errorf("end daemon: %w", err)
 		}
 		select {
 		case <-ended:
+			return nil
 		case <-time.After(20 * time.Second):
-			t.Errorf("the daemon did not end by itself: %v", daemon.Process.Kill())
+			err := daemon.Process.Kill()
 			<-ended
+			return errors.Join(errors.New("the daemon did not end by itself"), err)
 		}
-	})
+	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		if api, ok := daemonURL(ctx, repo); ok {
-			return api
+			return api, stop, nil
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			out, _ := os.ReadFile(logPath) // best effort: the test has failed already
-			t.Fatalf("the daemon ended: %v\n%s", err, out)
+		case err = <-ended:
+			err = fmt.Errorf("the daemon ended: %w", err)
 		case <-ctx.Done():
-			out, _ := os.ReadFile(logPath)
-			t.Fatalf("the daemon does not answer: %v\n%s", ctx.Err(), out)
+			err = errors.Join(fmt.Errorf("the daemon does not answer: %w", ctx.Err()), stop())
 		case <-poll.C:
+			continue
 		}
+		out, _ := os.ReadFile(logPath) // best effort: the start has failed already
+		return "", nil, fmt.Errorf("%w\n%s", err, out)
 	}
 }
 

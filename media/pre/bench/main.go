@@ -1,5 +1,6 @@
 // Command bench times media/pre/umbral against its peer @nucypher/umbral-pre (WebAssembly in Node), in turns on the
-// same machine, and prints a line "name value unit" for each figure: microseconds of both and their ratio.
+// same machine, and prints a line "name value unit" for each figure: microseconds of both and their ratio. What is counted
+// is processor time, so that other load on the machine hardly changes it.
 //
 // It proves nothing about correctness; the tests of media/pre/umbral replay the peer's vectors. From the root:
 //
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"antiphon/media/pre/umbral"
@@ -92,16 +94,33 @@ func runPeer(dir string, each time.Duration) (map[string]float64, error) {
 	return micros, nil
 }
 
-// repeat returns the mean microseconds of run.
+// repeat returns the mean microseconds of processor time that run takes.
 func repeat(run func() error, each time.Duration) (float64, error) {
-	start, n := time.Now(), 0
-	for time.Since(start) < each {
+	begin, err := used()
+	if err != nil {
+		return 0, err
+	}
+	for n := 1; ; n++ {
 		if err := run(); err != nil {
 			return 0, err
 		}
-		n++
+		now, err := used()
+		if err != nil {
+			return 0, err
+		}
+		if spent := now - begin; spent >= each {
+			return float64(spent.Nanoseconds()) / float64(n) / 1000, nil
+		}
 	}
-	return float64(time.Since(start).Nanoseconds()) / float64(n) / 1000, nil
+}
+
+// used is this process's processor time, user and system.
+func used() (time.Duration, error) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, fmt.Errorf("read processor time: %w", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 type operation struct {

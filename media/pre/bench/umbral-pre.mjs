@@ -29,11 +29,17 @@ for (const [name, run] of Object.entries(operations)) {
 }
 console.log(JSON.stringify(micros));
 
+// The mean microseconds of processor time that run takes.
 function repeat(run, millis) {
-  const start = process.hrtime.bigint();
-  const end = start + BigInt(Math.round(millis * 1e6));
-  let n = 0;
-  let now = start;
-  for (; now < end; now = process.hrtime.bigint(), n++) run();
-  return Number(now - start) / n / 1000;
+  const begin = used();
+  for (let n = 1; ; n++) {
+    run();
+    const spent = used() - begin;
+    if (spent >= millis * 1000) return spent / n;
+  }
+}
+
+function used() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }

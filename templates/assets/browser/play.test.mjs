@@ -165,6 +165,17 @@ for (const [name, setting, said] of silent) {
   });
 }
 
+test("a lost connection is said, and the sound comes when it is back", async (t) => {
+  const { page } = await visit(t);
+  let lost = true;
+  await page.route("**/ipfs/**", (route) => (lost ? route.abort("internetdisconnected") : route.continue()));
+  await play(page);
+  await page.waitForFunction(() => /connection is lost/.test(document.querySelector("#player [data-words]")?.textContent));
+  lost = false;
+  await page.waitForFunction(() => document.querySelector("#player [data-words]").textContent === "", undefined, { timeout: 20_000 });
+  assert.notEqual(await page.textContent("[data-now]"), undefined);
+});
+
 test("a piece that was changed on the way is not played", async (t) => {
   const sealed = { ...music, blocks: new Map(music.blocks) };
   for (const cid of music.segments) {
