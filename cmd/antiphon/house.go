@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/api/auth"
+	"antiphon/api/web"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
@@ -47,6 +48,7 @@ type house struct {
 	node   *raidenNode
 
 	accounts  *auth.Service
+	pages     *web.Pages
 	actors    *actor.Registry
 	fetch     *fetch.Fetcher
 	hosts     *discover.Hosts
