@@ -1,10 +1,21 @@
 -- +goose Up
+-- Secrets of this room: artists' seeds, and the instance's sealing keys; sealed with the master key.
+CREATE TABLE access_keys (
+    owner      TEXT NOT NULL,
+    purpose    TEXT NOT NULL,
+    number     BIGINT NOT NULL,
+    sealed     BYTEA NOT NULL,
+    public     TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (owner, purpose, number)
+);
 CREATE TABLE products (
     id             TEXT PRIMARY KEY,
     uri            TEXT NOT NULL UNIQUE,
     artist         TEXT NOT NULL,
     kind           TEXT NOT NULL,
     name           TEXT NOT NULL,
+    track          TEXT NOT NULL DEFAULT '',
     version        BIGINT NOT NULL,
     delegating_key TEXT NOT NULL,
     units          TEXT NOT NULL,
@@ -52,10 +63,7 @@ CREATE TABLE kfrags_made (
     grant_uri   TEXT NOT NULL,
     set_number  BIGINT NOT NULL,
     proxy       TEXT NOT NULL,
-    sealing_key TEXT NOT NULL,
-    enc         BYTEA NOT NULL,
-    ciphertext  BYTEA NOT NULL,
-    object      TEXT NOT NULL,
+    object      BYTEA NOT NULL,
     state       TEXT NOT NULL,
     code        TEXT NOT NULL DEFAULT '',
     updated_at  TIMESTAMP NOT NULL,

@@ -12,7 +12,6 @@ import (
 	"fmt"
 
 	"github.com/pressly/goose/v3"
-	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
@@ -33,21 +32,28 @@ const (
 // Up applies every migration that db lacks, each in its own transaction, and returns the version reached.
 // Running it again changes nothing.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) (int64, error) {
-	gooseDialect, driver := goose.DialectSQLite3, riverdriver.Driver[*sql.Tx](riversqlite.New(nil))
-	if dialect == Postgres {
-		gooseDialect, driver = goose.DialectPostgres, riverdatabasesql.New(nil)
-	}
-	queue := goose.NewGoMigration(1, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-		migrator, err := rivermigrate.New(driver, nil)
+	gooseDialect, queue := goose.DialectSQLite3, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+		migrator, err := rivermigrate.New(riversqlite.New(nil), nil)
 		if err != nil {
 			return fmt.Errorf("open river's migrations: %w", err)
 		}
-		// The version is pinned: a newer River brings a migration of its own here.
-		_, err = migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: 6})
+		_, err = migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, riverVersion())
 		return err
-	}}, nil)
+	}}
+	if dialect == Postgres {
+		// River adds a value to an enum and uses it later, which PostgreSQL refuses in one transaction: here each of
+		// River's migrations has its own, and River remembers how far it came.
+		gooseDialect, queue = goose.DialectPostgres, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
+			migrator, err := rivermigrate.New(riverdatabasesql.New(db), nil)
+			if err != nil {
+				return fmt.Errorf("open river's migrations: %w", err)
+			}
+			_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, riverVersion())
+			return err
+		}}
+	}
 	provider, err := goose.NewProvider(gooseDialect, db, files,
-		goose.WithGoMigrations(queue), goose.WithDisableGlobalRegistry(true))
+		goose.WithGoMigrations(goose.NewGoMigration(1, queue, nil)), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return 0, fmt.Errorf("read migrations: %w", err)
 	}
@@ -56,3 +62,6 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect) (int64, error) {
 	}
 	return provider.GetDBVersion(ctx)
 }
+
+// riverVersion is pinned: a newer River brings a migration of its own here.
+func riverVersion() *rivermigrate.MigrateOpts { return &rivermigrate.MigrateOpts{TargetVersion: 6} }

@@ -3,6 +3,8 @@ package templates
 import (
 	"fmt"
 	"html/template"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -30,14 +32,27 @@ var icons = map[string]string{
 	"search":   `<circle cx="10.5" cy="10.5" r="6"/><path d="m15 15 5 5"/>`,
 }
 
-// icon draws one icon; it says nothing to a screen reader, the words beside
-// it do.
+// icon shows one icon of the page's [sprite]; it says nothing to a screen
+// reader, the words beside it do.
 func icon(name string) (template.HTML, error) {
-	shape, ok := icons[name]
-	if !ok {
+	if _, ok := icons[name]; !ok {
 		return "", fmt.Errorf("no icon %q", name)
 	}
-	return template.HTML(`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">` + shape + `</svg>`), nil
+	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="#i-` + name + `"/></svg>`), nil
+}
+
+// sprite holds every drawing once: a list of fifty rows then carries names.
+func sprite() template.HTML {
+	var all strings.Builder
+	all.WriteString(`<svg hidden>`)
+	for _, name := range slices.Sorted(maps.Keys(icons)) {
+		fmt.Fprintf(&all, `<symbol id="i-%s" viewBox="0 0 24 24">%s</symbol>`, name, icons[name])
+	}
+	for i := range blankKinds {
+		fmt.Fprintf(&all, `<symbol id="blank-%d" viewBox="0 0 100 100">%s</symbol>`, i, rings(i))
+	}
+	all.WriteString(`</svg>`)
+	return template.HTML(all.String())
 }
 
 // waveform draws peaks (0..255) as bars around a middle line.
@@ -55,18 +70,23 @@ func waveform(peaks []byte) template.HTML {
 		len(peaks)*3-1, path.String()))
 }
 
-// blankCover draws a cover for what has none: two half circles that answer
-// each other, turned and spaced by the title.
+// blankKinds is how many covers there are for what has none.
+const blankKinds = 8
+
+// blankCover shows a cover for what has none, always the same for a title.
 func blankCover(title string) template.HTML {
-	seed := seedOf(title)
-	var rings strings.Builder
-	gap := 4 + int(seed>>8%7)
+	return template.HTML(fmt.Sprintf(`<svg class="blank" aria-hidden="true"><use href="#blank-%d"/></svg>`, seedOf(title)%blankKinds))
+}
+
+// rings draws two half circles that answer each other, turned and spaced by
+// the kind.
+func rings(kind int) string {
+	var path strings.Builder
+	gap := 4 + kind*5%7
 	for i := range 4 {
 		r := 12 + i*9
-		fmt.Fprintf(&rings, `<path d="M%d %da%d %d 0 0 0 0 %dM%d %da%d %d 0 0 1 0 %d"/>`,
+		fmt.Fprintf(&path, `M%d %da%d %d 0 0 0 0 %dM%d %da%d %d 0 0 1 0 %d`,
 			50-gap, 50-r, r, r, 2*r, 50+gap, 50-r, r, r, 2*r)
 	}
-	return template.HTML(fmt.Sprintf(
-		`<svg class="blank" viewBox="0 0 100 100" aria-hidden="true" focusable="false"><g transform="rotate(%d 50 50)">%s</g></svg>`,
-		int(seed%12)*30, rings.String()))
+	return fmt.Sprintf(`<path transform="rotate(%d 50 50)" d="%s"/>`, kind*45+15, path.String())
 }

@@ -20,6 +20,7 @@ func functions(words texts, files bundle) template.FuncMap {
 		"asset":       files.url,
 		"preloads":    files.preloads,
 		"icon":        icon,
+		"sprite":      sprite,
 		"hue":         hueClass,
 		"waveform":    waveform,
 		"blank":       blankCover,

@@ -1,13 +1,19 @@
 package templates
 
 import (
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io/fs"
+	"mime"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
+	"time"
 )
 
 //go:embed all:static
@@ -57,20 +63,59 @@ func (b bundle) preloads() template.HTML {
 	return template.HTML(links.String())
 }
 
-// Static serves the built modules and styles below [StaticPath]. Names carry
-// the hash of the content, so a browser may keep them for ever.
+// Static serves the built modules and styles below [StaticPath], compressed
+// for browsers that take it. Names carry the hash of the content, so a browser
+// may keep them for ever.
 func Static() http.Handler {
-	files := http.FileServerFS(built)
+	packed := map[string]func() []byte{}
+	entries, err := fs.ReadDir(built, "static")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "manifest.json" {
+			packed[name] = sync.OnceValue(func() []byte { return pack("static/" + name) })
+		}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := path.Base(r.URL.Path)
-		if strings.HasSuffix(r.URL.Path, "/") || name == "manifest.json" {
+		name := strings.TrimPrefix(r.URL.Path, StaticPath)
+		small, ok := packed[name]
+		if !ok {
 			http.NotFound(w, r)
 			return
 		}
-		if _, err := built.Open("static/" + name); err == nil {
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		h := w.Header()
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Vary", "Accept-Encoding")
+		h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		if takesGzip(r.Header.Get("Accept-Encoding")) && r.Header.Get("Range") == "" {
+			h.Set("Content-Encoding", "gzip")
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(small()))
+			return
 		}
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		files.ServeHTTP(w, r)
+		http.ServeFileFS(w, r, built, "static/"+name)
 	})
+}
+
+func pack(name string) []byte {
+	raw, err := built.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	var out bytes.Buffer
+	zip, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is a valid constant
+	_, _ = zip.Write(raw)                                     // a buffer takes everything
+	_ = zip.Close()
+	return out.Bytes()
+}
+
+func takesGzip(accepted string) bool {
+	for part := range strings.SplitSeq(accepted, ",") {
+		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.TrimSpace(coding) == "gzip" {
+			return strings.Trim(strings.TrimPrefix(strings.TrimSpace(weight), "q="), "0.") != "" || weight == ""
+		}
+	}
+	return false
 }

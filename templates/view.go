@@ -145,7 +145,7 @@ type Pager struct {
 
 // PageSize is how many rows of a list one page holds: with more, the HTML
 // outgrows 30 KB.
-const PageSize = 50
+const PageSize = 25
 
 // Choice is one option of a select or of a group of radio buttons.
 type Choice struct {

@@ -39,6 +39,7 @@ type config struct {
 	} `toml:"signup"`
 	Media struct {
 		Engine    string        `toml:"engine" default:"auto" doc:"auto, native (FFmpeg on PATH) or embedded (slower, needs nothing installed)."`
+		CacheDir  string        `toml:"cache_dir" default:"" doc:"Folder for the embedded engine's compiled code, about 100 MB. It is run, so only this user may write there. Empty: cache in the data folder."`
 		MaxUpload int64         `toml:"max_upload" default:"2147483648" doc:"Largest upload, in bytes."`
 		MaxLength time.Duration `toml:"max_length" default:"4h" doc:"Longest track."`
 		Quota     int64         `toml:"quota" default:"21474836480" doc:"What one artist may upload in all, in bytes."`
@@ -51,8 +52,12 @@ type config struct {
 		URL        string `toml:"url" default:"" doc:"The Raiden node's REST API, such as http://127.0.0.1:5001; empty: nothing is sold through Raiden."`
 		Credential string `toml:"credential" default:"" secret:"true" doc:"Bearer token, or user:password, for a proxy in front of the node."`
 		Asset      string `toml:"asset" default:"" doc:"The token, as CAIP-19: eip155:42161/erc20:0x..., or antiphon-dev:1/erc20:0x... on the development network."`
+		Symbol     string `toml:"symbol" default:"" doc:"What the token is called on pages, such as DAI."`
 		Decimals   int    `toml:"decimals" default:"6" doc:"Decimals of the token's smallest unit."`
 	} `toml:"raiden"`
+	Payments struct {
+		InvoiceLife time.Duration `toml:"invoice_life" default:"30m" doc:"How long a quoted price stands. What is paid later is honored all the same."`
+	} `toml:"payments"`
 	Grants struct {
 		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
 		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`
@@ -144,8 +149,8 @@ func (f field) toml() string {
 	}
 }
 
-// loadConfig reads defaults, then the file at path (which may be missing when optional), then the environment.
-func loadConfig(path string, optional bool, environ func(string) (string, bool)) (*config, error) {
+// defaultConfig is what holds when nothing is said; what follows from other fields is still empty.
+func defaultConfig() (*config, error) {
 	c := &config{}
 	for _, f := range c.fields() {
 		if f.fallback == "" {
@@ -154,6 +159,15 @@ func loadConfig(path string, optional bool, environ func(string) (string, bool))
 		if err := f.set(f.fallback); err != nil {
 			return nil, err
 		}
+	}
+	return c, nil
+}
+
+// loadConfig reads defaults, then the file at path (which may be missing when optional), then the environment.
+func loadConfig(path string, optional bool, environ func(string) (string, bool)) (*config, error) {
+	c, err := defaultConfig()
+	if err != nil {
+		return nil, err
 	}
 	meta, err := toml.DecodeFile(path, c)
 	switch {
@@ -197,13 +211,29 @@ func (c *config) check() error {
 	if u.Scheme == "http" && !loopback {
 		return fmt.Errorf("server.base_url %s must begin with https://", c.Server.BaseURL)
 	}
-	if c.Keys.Master == "" {
-		c.Keys.Master = filepath.Join(c.Server.DataDir, "keys", "master.key")
+	if c.Payments.InvoiceLife < time.Second {
+		return errors.New("payments.invoice_life is too short for anyone to pay in")
 	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")
 	}
 	return nil
+}
+
+// masterKey is the path of the master key.
+func (c *config) masterKey() string {
+	if c.Keys.Master != "" {
+		return c.Keys.Master
+	}
+	return filepath.Join(c.Server.DataDir, "keys", "master.key")
+}
+
+// cacheDir is where the embedded FFmpeg's compiled code lies.
+func (c *config) cacheDir() string {
+	if c.Media.CacheDir != "" {
+		return c.Media.CacheDir
+	}
+	return filepath.Join(c.Server.DataDir, "cache")
 }
 
 // host is the host, with its port, that the instance's ids carry.

@@ -19,11 +19,14 @@ func runConfig(_ context.Context, args []string, stdout, stderr io.Writer) error
 		}
 		return errUsage
 	}
-	environ := os.LookupEnv
 	if *defaults {
-		*path, environ = os.DevNull, func(string) (string, bool) { return "", false }
+		c, err := defaultConfig()
+		if err != nil {
+			return err
+		}
+		return c.print(stdout)
 	}
-	c, err := loadConfig(*path, *path == "antiphon.toml", environ)
+	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
 	if err != nil {
 		return err
 	}

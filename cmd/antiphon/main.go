@@ -24,7 +24,11 @@ var errUsage = errors.New("usage")
 
 func commands() []command {
 	return []command{
+		{"demo", "show on this machine what Antiphon does, from upload to playing", runDemo},
+		{"serve", "run an instance", runServe},
 		{"config", "print the configuration in force, secrets redacted", runConfig},
+		{"doctor", "say what is missing or slow on this machine, and what to do", runDoctor},
+		{"raiden", "run a Raiden network for development (raiden dev)", runRaiden},
 	}
 }
 

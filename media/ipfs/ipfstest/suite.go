@@ -16,8 +16,8 @@ import (
 	"antiphon/media/ipfs"
 )
 
-// Run tries every promise of ipfs.Store on the store that open gives. The store must be empty of the suite's content:
-// open may return the same store twice only if that is so after each test has deleted what it made.
+// Run tries every promise of ipfs.Store on the stores that open gives, which it closes. They may share what they keep:
+// the suite's tests run side by side on content of their own. At the start none of that content may be there.
 func Run(t *testing.T, open func(t *testing.T) ipfs.Store) {
 	for _, tc := range []struct {
 		name string
@@ -159,7 +159,7 @@ func knownCIDs(t *testing.T, s ipfs.Store) {
 
 func file(t *testing.T, s ipfs.Store) {
 	ctx := t.Context()
-	for _, n := range []int{0, 1, 262_144, 262_145, 3_000_000} {
+	for _, n := range []int{0, 3, 262_144, 262_145, 3_000_000} {
 		want := Bytes(5, n)
 		c, size, err := s.AddFile(ctx, iotest.HalfReader(bytes.NewReader(want)))
 		if err != nil || size != int64(n) {
@@ -168,6 +168,9 @@ func file(t *testing.T, s ipfs.Store) {
 		wantFile(t, s, c, want)
 		if size, err := s.Size(ctx, c); err != nil || size != int64(n) {
 			t.Errorf("%d bytes: size %d, %v", n, size, err)
+		}
+		if n == 0 {
+			continue // other tests of the suite hold the empty block too
 		}
 		if err := s.Delete(ctx, c); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,54 @@
+package play
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"antiphon/media/access"
+	"antiphon/vocab"
+)
+
+// Grant answers with the user's grant of a track, as its seller signed it, and what the player shows.
+func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
+	user := s.User(r)
+	if user == "" {
+		problem(w, http.StatusUnauthorized, "log-in", "Log in to play what you bought.")
+		return
+	}
+	uri := r.URL.Query().Get("track")
+	kept, err := s.Access.GrantOf(r.Context(), user, uri)
+	if errors.Is(err, access.ErrUnknownGrant) {
+		problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
+		return
+	}
+	if err != nil {
+		s.fail(w, "read grant", err)
+		return
+	}
+	g, err := vocab.ReadGrant(kept.Raw)
+	if err != nil {
+		s.fail(w, "read grant", err)
+		return
+	}
+	track, err := s.Tracks.Describe(r.Context(), uri)
+	if err != nil {
+		// The grant plays without its description, which may be gone with its server.
+		s.Log.Warn("track of a grant not described", "track", uri, "error", err)
+		track = Track{URI: uri, Title: uri, Artist: g.AttributedTo}
+	}
+	for _, item := range g.Items {
+		if item.Track == uri {
+			answer(w, map[string]any{
+				"track": track, "grant": json.RawMessage(kept.Raw), "keys": kept.Keys, "master": "/ipfs/" + item.Manifest,
+			})
+			return
+		}
+	}
+	problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
+}
+
+func (s *Service) fail(w http.ResponseWriter, what string, err error) {
+	s.Log.Error(what+" failed", "error", err)
+	problem(w, http.StatusInternalServerError, "internal", "Something failed here. Try again in a moment.")
+}

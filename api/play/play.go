@@ -1,0 +1,69 @@
+// Package play serves what a player needs: grants, sealed blocks, the relay to the proxies, and this instance's own
+// part as a proxy.
+//
+// It decides who may have what and speaks HTTP; the protocol itself is in media/access. Begin with [New]; package
+// api mounts the handlers.
+package play
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"antiphon/internal/httpx"
+	"antiphon/media/access"
+	"antiphon/media/ipfs"
+)
+
+// Track is what a player shows of a track.
+type Track struct {
+	URI       string  `json:"uri"`
+	Title     string  `json:"title"`
+	Artist    string  `json:"artist"`
+	ArtistURL string  `json:"artistUrl"`
+	URL       string  `json:"url"`
+	Cover     string  `json:"cover"`
+	Duration  float64 `json:"duration"`
+	// Peaks are 0..255, evenly spread over the track; none when they are not known.
+	Peaks []int `json:"peaks"`
+}
+
+// Describer knows tracks of here and of elsewhere.
+type Describer interface {
+	Describe(ctx context.Context, track string) (Track, error)
+}
+
+// Parts are what the room is joined with.
+type Parts struct {
+	BaseURL string
+	Access  *access.Service
+	Store   ipfs.Store
+	HTTP    *httpx.Client
+	Tracks  Describer
+	// User returns the actor of the request's session, or "".
+	User func(*http.Request) string
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+// Service holds the handlers.
+type Service struct{ Parts }
+
+// New makes the room.
+func New(p Parts) *Service { return &Service{p} }
+
+// problem answers with application/problem+json (RFC 9457) and the protocol's code.
+func problem(w http.ResponseWriter, status int, code, words string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "title": words, "code": code})
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,281 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"antiphon/api/auth"
+	"antiphon/api/web"
+	"antiphon/templates"
+)
+
+// Parts are what the routes lead to. A handler that is nil is not mounted.
+type Parts struct {
+	// BaseURL is the instance's, without a trailing slash.
+	BaseURL string
+	// TrustProxy takes the visitor's address from the last X-Forwarded-For, as the proxy in front sets it.
+	TrustProxy bool
+	Auth       *auth.Service
+	Pages      *web.Pages
+	Log        *slog.Logger
+	Now        func() time.Time
+
+	// Inbox takes POST /inbox and /users/{name}/inbox.
+	Inbox http.Handler
+	// Objects answers GET for every ActivityPub document: actors and their collections, tracks, notes, and what is sold.
+	Objects http.Handler
+	// WebFinger, NodeInfo (also its well-known list) and HostMeta are for discovery.
+	WebFinger, NodeInfo, HostMeta http.Handler
+	// Grant is GET /play/grant and Relay POST /play/relay; both find the visitor with [auth.FromContext].
+	Grant, Relay http.Handler
+	// Blocks is GET /ipfs/{cid}.
+	Blocks http.Handler
+	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
+	Reencrypt, Revocations http.Handler
+}
+
+// The bounds of a request: its body in bytes, and the time that it may take.
+const (
+	smallBody  = 64 << 10
+	formBody   = 12 << 20 // a form with a picture
+	inboxBody  = 1 << 20
+	pageTime   = 30 * time.Second
+	uploadTime = 24 * time.Hour // each read has its own limit
+)
+
+type server struct {
+	trustProxy, secure bool
+	auth               *auth.Service
+	pages              *web.Pages
+	log                *slog.Logger
+	now                func() time.Time
+	crossOrigin        *http.CrossOriginProtection
+}
+
+// New is the instance's handler.
+func New(p Parts) (http.Handler, error) {
+	s := &server{
+		trustProxy: p.TrustProxy, secure: strings.HasPrefix(p.BaseURL, "https://"), auth: p.Auth, pages: p.Pages, log: p.Log, now: p.Now,
+		crossOrigin: http.NewCrossOriginProtection(),
+	}
+	// The proxy in front may pass another Host.
+	if err := s.crossOrigin.AddTrustedOrigin(p.BaseURL); err != nil {
+		return nil, fmt.Errorf("own origin: %w", err)
+	}
+	router := mux.NewRouter()
+	for _, one := range append(s.people(p), s.machines(p)...) {
+		if one.handler == nil {
+			continue
+		}
+		route := router.NewRoute().Handler(named(one.handler))
+		if strings.HasSuffix(one.path, "/*") {
+			route.PathPrefix(strings.TrimSuffix(one.path, "*"))
+		} else {
+			route.Path(one.path)
+		}
+		switch one.method {
+		case "":
+		case http.MethodGet:
+			route.Methods(http.MethodGet, http.MethodHead)
+		default:
+			route.Methods(one.method)
+		}
+	}
+	router.NotFoundHandler = s.page404(web.ErrNotFound)
+	router.MethodNotAllowedHandler = s.page404(&web.Fault{
+		Status: http.StatusMethodNotAllowed, What: "This address does not take such a request", Do: "Go back and try again.",
+	})
+	return s.outermost(router), nil
+}
+
+// route is one line of the lists below. An empty method is any; a path that ends in /* is everything below.
+type route struct {
+	method, path string
+	handler      http.Handler
+}
+
+// people are the routes of the pages: each knows its visitor, and takes nothing that another site had the browser send.
+func (s *server) people(p Parts) []route {
+	w := p.Pages
+	form := func(h handler) http.Handler { return s.person(formBody, pageTime, h) }
+	page := func(h handler) http.Handler { return s.person(smallBody, pageTime, h) }
+	return []route{
+		{"GET", "/", page(w.Home)},
+		{"GET", "/about", page(w.Landing)},
+
+		{"GET", "/signup", page(w.SignupPage)},
+		{"POST", "/signup", page(w.SignUp)},
+		{"GET", "/login", page(w.LoginPage)},
+		{"POST", "/login", page(w.LogIn)},
+		{"POST", "/logout", page(w.LogOut)},
+		{"GET", "/recover/{token}", page(w.RecoverPage)},
+		{"POST", "/recover/{token}", page(w.Recover)},
+
+		{"GET", "/settings", page(w.Settings)},
+		{"POST", "/settings/profile", form(w.SetProfile)},
+		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
+		{"POST", "/settings/custody", page(w.SetCustody)},
+		{"POST", "/settings/sessions/end", page(w.EndSessions)},
+		{"POST", "/settings/sessions/{id}/end", page(w.EndSession)},
+
+		{"GET", "/admin", page(w.Admin)},
+		{"POST", "/admin/recover", page(w.MakeRecoveryLink)},
+		{"POST", "/admin/invites", page(w.MakeInvite)},
+		{"POST", "/admin/invites/{id}/end", page(w.EndInvite)},
+
+		{"GET", "/upload", page(w.UploadPage)},
+		{"", "/uploads/*", s.person(w.MaxUpload, uploadTime, w.Uploads)},
+		{"GET", "/drafts/{id}", page(w.Draft)},
+		{"GET", "/drafts/{id}/progress", page(w.Progress)},
+		{"POST", "/drafts/{id}", form(w.SaveDraft)},
+		{"POST", "/drafts/{id}/delete", page(w.Discard)},
+		{"POST", "/tracks/{id}/unpublish", page(w.Unpublish)},
+		{"GET", "/studio", page(w.Studio)},
+
+		{"GET", "/follow", page(w.FollowPage)},
+		{"POST", "/follow", page(w.Follow)},
+		{"POST", "/unfollow", page(w.Unfollow)},
+		{"GET", "/artist", page(w.RemoteArtist)},
+		{"GET", "/music", page(w.RemoteTrack)},
+		{"GET", "/elsewhere/{id}", page(w.Elsewhere)},
+		{"GET", "/remote/{kind}", page(w.RemoteFile)},
+		{"GET", "/buy", page(w.Buy)},
+		{"POST", "/buy", page(w.BeginPurchase)},
+		{"GET", "/purchases/{id}", page(w.Purchase)},
+		{"GET", "/purchases/{id}/state", page(w.PurchaseState)},
+		{"GET", "/purchases/{id}/receipt", page(w.Receipt)},
+		{"POST", "/purchases/{id}/pay", page(w.Pay)},
+		{"GET", "/library", page(w.LibraryPage)},
+		{"GET", "/play/grant", s.visited(smallBody, p.Grant)},
+		{"POST", "/play/relay", s.visited(smallBody, p.Relay)},
+
+		{"GET", "/@{name:[a-z0-9_]+}", s.either(pageFirst, toActor, page(w.Artist))},
+		{"GET", "/@{name:[a-z0-9_]+}/{slug}", s.either(pageFirst, w.TrackDocument, page(w.Track))},
+		{"GET", "/users/{name:[a-z0-9_]+}", s.either(documentFirst, document(p.Objects), page(w.ToArtist))},
+		{"GET", "/tracks/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
+		{"GET", "/notes/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
+	}
+}
+
+// machines are the routes for other servers, and files that are the same for everyone.
+func (s *server) machines(p Parts) []route {
+	open := func(limit int64, h http.Handler) http.Handler {
+		if h == nil {
+			return nil
+		}
+		return bounded(limit, pageTime, h)
+	}
+	return []route{
+		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
+		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
+		{"GET", "/ipfs/{cid}", open(0, p.Blocks)},
+		{"GET", "/healthz", s.plain(p.Pages.Health)},
+
+		{"POST", "/inbox", open(inboxBody, p.Inbox)},
+		{"POST", "/users/{name:[a-z0-9_]+}/inbox", open(inboxBody, p.Inbox)},
+		{"GET", "/actor", open(0, p.Objects)},
+		{"GET", "/users/{name:[a-z0-9_]+}/*", open(0, p.Objects)},
+		{"GET", "/products/{id}", open(0, p.Objects)},
+		{"GET", "/products/{id}/proposal", open(0, p.Objects)},
+		{"GET", "/agreements/{id}", open(0, p.Objects)},
+		{"GET", "/offers/{id}", open(0, p.Objects)},
+		{"GET", "/receipts/{id}", open(0, p.Objects)},
+		{"GET", "/grants/{id}", open(0, p.Objects)},
+		{"GET", "/kfrags/{id}", open(0, p.Objects)},
+		{"GET", "/activities/{id}", open(0, p.Objects)},
+
+		{"GET", "/.well-known/webfinger", open(0, p.WebFinger)},
+		{"GET", "/.well-known/host-meta", open(0, p.HostMeta)},
+		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
+		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
+
+		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
+		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
+	}
+}
+
+// handler answers, or returns an error for respond.
+type handler = func(w http.ResponseWriter, r *http.Request) error
+
+// serve answers what h returns.
+func (s *server) serve(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.respond(w, r, err)
+		}
+	})
+}
+
+func (s *server) person(limit int64, timeout time.Duration, h handler) http.Handler {
+	return bounded(limit, timeout, s.withSession(s.serve(h)))
+}
+
+func (s *server) visited(limit int64, h http.Handler) http.Handler {
+	if h == nil {
+		return nil
+	}
+	return bounded(limit, pageTime, s.withSession(h))
+}
+
+func (s *server) plain(h handler) http.Handler { return bounded(0, pageTime, s.serve(h)) }
+
+func (s *server) page404(err error) http.Handler {
+	return s.person(0, pageTime, func(http.ResponseWriter, *http.Request) error { return err })
+}
+
+// page or document, for an address that has both: which is given to a program that does not say what it wants.
+const (
+	pageFirst     = false
+	documentFirst = true
+)
+
+// either answers a server that asks for ActivityPub with the document, and a person with the page.
+func (s *server) either(first bool, doc handler, page http.Handler) http.Handler {
+	if doc == nil {
+		return page
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		if wantsDocument(r.Header.Get("Accept"), first) {
+			s.plain(doc).ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// wantsDocument reads an Accept header in its order: nobody who asks for both weighs them.
+func wantsDocument(accept string, otherwise bool) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		kind, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "application/activity+json", "application/ld+json", "application/json":
+			return true
+		case "text/html", "application/xhtml+xml":
+			return false
+		}
+	}
+	return otherwise
+}
+
+// document answers with an ActivityPub document.
+func document(objects http.Handler) handler {
+	if objects == nil {
+		return nil
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		objects.ServeHTTP(w, r)
+		return nil
+	}
+}
+
+// toActor leads a server from an artist's page to the actor.
+func toActor(w http.ResponseWriter, r *http.Request) error {
+	http.Redirect(w, r, "/users/"+mux.Vars(r)["name"], http.StatusFound)
+	return nil
+}

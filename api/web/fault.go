@@ -1,0 +1,63 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"antiphon/templates"
+)
+
+var (
+	// ErrNotFound is returned for what does not exist, or not for this visitor.
+	ErrNotFound = errors.New("no such page")
+	// ErrLogin is returned where one has to be logged in.
+	ErrLogin = errors.New("not logged in")
+	// ErrForbidden is returned where one has to be somebody else.
+	ErrForbidden = errors.New("not allowed")
+)
+
+// Fault is a failure that the visitor is told about in words: What happened, and what to Do.
+type Fault struct {
+	Status   int
+	What, Do string
+	// Err is the cause, for the log; it may be nil.
+	Err error
+}
+
+// Error makes a Fault an error.
+func (f *Fault) Error() string {
+	if f.Err == nil {
+		return f.What
+	}
+	return fmt.Sprintf("%s: %v", f.What, f.Err)
+}
+
+// Unwrap is the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// malformed is a request that no page of ours makes.
+func malformed(err error) error {
+	return &Fault{Status: http.StatusBadRequest, What: "This request was not understood", Do: "Load the page again and try once more.", Err: err}
+}
+
+// notices are shown once after a redirect, by the word in its query.
+var notices = map[string]string{
+	"saved":       "Saved.",
+	"unpublished": "Taken back. Whoever bought it keeps it.",
+	"discarded":   "The draft was deleted.",
+	"following":   "Done. New tracks will appear in your timeline as soon as the other server has agreed.",
+	"unfollowed":  "You do not follow this artist any more.",
+	"ended":       "Logged out there.",
+	"passphrase":  "Your passphrase was changed. Other places were logged out.",
+	"custody":     "Changed. The page shows who keeps the key now.",
+	"invite":      "The invitation was ended.",
+}
+
+func noticeOf(word string) []templates.Notice {
+	text, ok := notices[word]
+	if !ok {
+		return nil
+	}
+	return []templates.Notice{{Kind: templates.NoticeDone, Text: text}}
+}

@@ -1,0 +1,156 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"antiphon/api/auth"
+	"antiphon/internal/db"
+	"antiphon/internal/httpx"
+	"antiphon/media"
+	"antiphon/media/ipfs"
+	"antiphon/payments/amount"
+	"antiphon/templates"
+)
+
+// Asset is something that a track can be sold for.
+type Asset struct {
+	ID       amount.Asset
+	Symbol   string
+	Decimals int
+}
+
+// Config of the pages.
+type Config struct {
+	// BaseURL is the instance's, without a trailing slash.
+	BaseURL string
+	// Site is the instance's name, About one plain sentence by its admin, Rules what is asked of members.
+	Site, About string
+	Rules       []string
+	// Assets are what tracks can be sold for, the usual one first; with none, everything is free.
+	Assets []Asset
+	// DataDir is where the disk is watched; UploadDir keeps uploads until they are ingested.
+	DataDir, UploadDir string
+	// MaxUpload is the largest file taken; uploads stop when less than DiskLow is free. Both in bytes.
+	MaxUpload, DiskLow int64
+	// Version is the program's.
+	Version string
+}
+
+// Parts are what the pages are joined with. Those that are nil switch off what needs them.
+type Parts struct {
+	DB        *db.DB
+	Auth      *auth.Service
+	Renderer  *templates.Renderer
+	Tracks    *media.Service
+	Store     ipfs.Store
+	Shop      Shop
+	Library   Library
+	Purchases Purchases
+	Follower  Follower
+	Profiles  Profiles
+	Remote    Remote
+	HTTP      *httpx.Client
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// Pages are the handlers. They may be used from many goroutines.
+type Pages struct {
+	Config
+	Parts
+	host    string
+	uploads *uploads
+}
+
+// New makes the pages.
+func New(c Config, p Parts) (*Pages, error) {
+	_, host, _ := strings.Cut(c.BaseURL, "://")
+	pages := &Pages{Config: c, Parts: p, host: host}
+	uploads, err := pages.newUploads()
+	if err != nil {
+		return nil, err
+	}
+	pages.uploads = uploads
+	return pages, nil
+}
+
+// Layout is what every page shows around its own content, for whoever makes the request.
+func (p *Pages) Layout(r *http.Request) templates.Layout {
+	l := templates.Layout{
+		Site: p.Site, BaseURL: p.BaseURL, Path: r.URL.Path, SignupOpen: p.Auth.Open(), Notices: noticeOf(r.URL.Query().Get("done")),
+	}
+	for _, a := range p.Assets {
+		l.DevTokens = l.DevTokens || a.ID.Development()
+	}
+	v, ok := auth.FromContext(r.Context())
+	if !ok {
+		return l
+	}
+	a := v.Account
+	l.User = &templates.User{
+		Name: a.Name, Display: a.Name, Handle: p.handle(a.Name, p.host), Actor: a.Actor, URL: "/@" + a.Name,
+		Admin: a.Role == auth.Admin, Custody: templates.Custody(a.Custody),
+	}
+	if who, err := p.actor(r.Context(), a.Actor); err == nil {
+		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	return l
+}
+
+// Render answers with a page. It is drawn whole before the status is sent.
+func (p *Pages) Render(w http.ResponseWriter, status int, view templates.View) error {
+	var page bytes.Buffer
+	if err := p.Renderer.Render(&page, view); err != nil {
+		return fmt.Errorf("render %T: %w", view, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	// A visitor who has gone away is no error of ours.
+	_, _ = page.WriteTo(w)
+	return nil
+}
+
+// visitor is who makes the request, or [ErrLogin].
+func visitor(r *http.Request) (auth.Visitor, error) {
+	v, ok := auth.FromContext(r.Context())
+	if !ok {
+		return auth.Visitor{}, ErrLogin
+	}
+	return v, nil
+}
+
+// asAdmin is the admin who makes the request, or [ErrLogin] or [ErrForbidden].
+func asAdmin(r *http.Request) (auth.Visitor, error) {
+	v, err := visitor(r)
+	if err == nil && v.Account.Role != auth.Admin {
+		return v, ErrForbidden
+	}
+	return v, err
+}
+
+// asArtist is the artist who makes the request, or [ErrLogin] or a [*Fault].
+func asArtist(r *http.Request) (auth.Visitor, error) {
+	v, err := visitor(r)
+	if err == nil && v.Account.Role == auth.Listener {
+		return v, &Fault{Status: http.StatusForbidden, What: "This account is a listener's", Do: "Posting is for artists' accounts."}
+	}
+	return v, err
+}
+
+// me is the actor URI of who makes the request, or "".
+func me(ctx context.Context) string {
+	v, _ := auth.FromContext(ctx)
+	return v.Account.Actor
+}
+
+// seeOther sends the browser to a path of this site by GET.
+func seeOther(w http.ResponseWriter, r *http.Request, path string) error {
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,46 @@
+package web
+
+import (
+	"html/template"
+	"strings"
+
+	"github.com/microcosm-cc/bluemonday"
+)
+
+// newPolicy is what HTML from other servers may hold: text, its structure, and links that say where they lead to and that
+// nobody vouches for.
+func newPolicy() *bluemonday.Policy {
+	p := bluemonday.NewPolicy()
+	p.AllowElements("p", "br", "em", "strong", "b", "i", "del", "blockquote", "code", "pre", "ul", "ol", "li")
+	p.AllowAttrs("href").OnElements("a")
+	p.AllowURLSchemes("https", "http")
+	p.RequireNoFollowOnLinks(true)
+	p.RequireNoReferrerOnLinks(true)
+	p.AddTargetBlankToFullyQualifiedLinks(false)
+	p.RequireParseableURLs(true)
+	p.AllowRelativeURLs(false)
+	return p
+}
+
+// maxHTML is how much of somebody's HTML is looked at.
+const maxHTML = 20_000
+
+// sanitize makes HTML from outside safe to show. Text directions that are turned inside stay inside: the pages put
+// each text into an element of its own.
+func sanitize(html string) template.HTML {
+	if len(html) > maxHTML {
+		html = strings.ToValidUTF8(html[:maxHTML], "")
+	}
+	return template.HTML(newPolicy().Sanitize(html))
+}
+
+// paragraphs shows plain text with its paragraphs and lines.
+func paragraphs(text string) template.HTML {
+	var b strings.Builder
+	for part := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		if part = strings.TrimSpace(part); part != "" {
+			b.WriteString("<p>" + strings.ReplaceAll(template.HTMLEscapeString(part), "\n", "<br>") + "</p>")
+		}
+	}
+	return template.HTML(b.String())
+}

@@ -1,0 +1,227 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"gorm.io/gorm"
+
+	"antiphon/api/auth"
+	"antiphon/media"
+	"antiphon/media/access"
+	"antiphon/payments/amount"
+	"antiphon/templates"
+)
+
+// Shop knows what a local track is sold as; media/access implements it.
+type Shop interface {
+	// ProductOf returns the product that a track is sold as, or [access.ErrUnknownProduct].
+	ProductOf(ctx context.Context, track string) (access.Product, error)
+	// SetPrice sets what the product of a track costs from now on.
+	SetPrice(tx *gorm.DB, track, units, asset string, decimals int) error
+}
+
+// listBars and pageBars are how many bars a waveform has in a list and on a page of its own.
+const (
+	listBars = 60
+	pageBars = 160
+)
+
+// Track is GET /@{name}/{slug}. Its artist sees it also before it is published.
+func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
+	t, artist, err := p.bySlug(r)
+	if err != nil {
+		return err
+	}
+	view := &templates.TrackPage{Layout: p.Layout(r), Self: artist.URI == me(r.Context()), EditURL: "/drafts/" + string(t.ID)}
+	if t.State != media.Published {
+		if !view.Self {
+			return fmt.Errorf("%w: track %s is not published", ErrNotFound, t.ID)
+		}
+		view.NoIndex = true
+	}
+	owned, err := p.owned(r.Context())
+	if err != nil {
+		return err
+	}
+	if view.Track, err = p.localTrack(r.Context(), t, artist, owned, pageBars); err != nil {
+		return err
+	}
+	view.Description = paragraphs(t.About)
+	view.License = licenseLink(t.Licence)
+	if t.Cover != "" {
+		view.MetaImage = p.BaseURL + view.Track.Cover
+	}
+	if view.Likes, view.Boosts, err = p.reactions(r.Context(), t); err != nil {
+		return err
+	}
+	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.URI); err != nil {
+		return err
+	}
+	if me(r.Context()) == "" {
+		view.ElsewhereURL = "/elsewhere/" + string(t.ID)
+	}
+	others, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, 0, 7)
+	if err != nil {
+		return err
+	}
+	others = slices.DeleteFunc(others, func(o media.Track) bool { return o.ID == t.ID })
+	if view.More, err = p.localTracks(r.Context(), others[:min(6, len(others))], listBars); err != nil {
+		return err
+	}
+	return p.Render(w, http.StatusOK, view)
+}
+
+// TrackDocument leads a server from a track's page to the track.
+func (p *Pages) TrackDocument(w http.ResponseWriter, r *http.Request) error {
+	t, _, err := p.bySlug(r)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, t.URI, http.StatusFound)
+	return nil
+}
+
+// ToTrack leads a person from a track's URI, or from its announcement's, to its page.
+func (p *Pages) ToTrack(w http.ResponseWriter, r *http.Request) error {
+	t, err := media.ByID(r.Context(), p.DB.Read, media.TrackID(mux.Vars(r)["id"]))
+	if err != nil {
+		return err
+	}
+	artist, err := p.actor(r.Context(), t.Artist)
+	if err != nil {
+		return err
+	}
+	return seeOther(w, r, trackPath(artist, t))
+}
+
+// Elsewhere is GET /elsewhere/{id}?handle=@name@host: it leads a visitor to the same track on the own instance.
+func (p *Pages) Elsewhere(w http.ResponseWriter, r *http.Request) error {
+	t, err := media.ByID(r.Context(), p.DB.Read, media.TrackID(mux.Vars(r)["id"]))
+	if err != nil {
+		return err
+	}
+	handle := strings.TrimPrefix(strings.TrimSpace(r.URL.Query().Get("handle")), "@")
+	_, host, ok := strings.Cut(handle, "@")
+	u, err := url.Parse("https://" + host)
+	if !ok || err != nil || u.Host != host || host == "" || u.User != nil {
+		return &auth.Refusal{Field: "handle", Words: "Write your address as @name@server."}
+	}
+	if strings.HasPrefix(p.BaseURL, "http://") {
+		u.Scheme = "http" // development: both servers are on this machine
+	}
+	u.Path, u.RawQuery = "/music", url.Values{"uri": {t.URI}}.Encode()
+	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+	return nil
+}
+
+func (p *Pages) bySlug(r *http.Request) (media.Track, actorRow, error) {
+	vars := mux.Vars(r)
+	artist, err := p.actor(r.Context(), p.Auth.ActorURI(vars["name"]))
+	if err != nil {
+		return media.Track{}, artist, err
+	}
+	t, err := media.BySlug(r.Context(), p.DB.Read, artist.URI, vars["slug"])
+	return t, artist, err
+}
+
+func trackPath(artist actorRow, t media.Track) string {
+	return "/@" + artist.Name + "/" + url.PathEscape(t.Slug)
+}
+
+// localTrack is a local track as pages show it to the visitor, who owns what is in owned.
+func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, owned map[string]bool, bars int) (templates.Track, error) {
+	view := templates.Track{
+		URI: t.URI, URL: trackPath(artist, t), Title: t.Title, Artist: artist.Display, ArtistURL: artist.page(),
+		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album, Cover: mediaURL(t.Cover), CoverAlt: "Cover of " + t.Title,
+		Duration: t.Duration(), Preview: mediaURL(t.Preview), Peaks: fewer(t.Peaks, bars), Owned: owned[t.URI],
+	}
+	if bars == listBars && t.CoverSmall != "" {
+		view.Cover = mediaURL(t.CoverSmall)
+	}
+	view.Accent, _, _ = strings.Cut(t.Accent, " ")
+	if t.PublishedAt != nil {
+		view.Published = *t.PublishedAt
+	}
+	product, err := p.Shop.ProductOf(ctx, t.URI)
+	if errors.Is(err, access.ErrUnknownProduct) {
+		return view, nil
+	}
+	if err != nil {
+		return view, fmt.Errorf("look up product of %s: %w", t.URI, err)
+	}
+	view.Price = p.money(product.Units, amount.Asset(product.Asset), product.Decimals)
+	if product.Open && !view.Owned && artist.URI != me(ctx) {
+		view.BuyURL = buyURL(t.URI)
+	}
+	return view, nil
+}
+
+// localTracks are several of them, each with its artist.
+func (p *Pages) localTracks(ctx context.Context, tracks []media.Track, bars int) ([]templates.Track, error) {
+	uris := make([]string, len(tracks))
+	for i, t := range tracks {
+		uris[i] = t.Artist
+	}
+	artists, err := p.actors(ctx, uris)
+	if err != nil {
+		return nil, err
+	}
+	owned, err := p.owned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]templates.Track, len(tracks))
+	for i, t := range tracks {
+		if views[i], err = p.localTrack(ctx, t, artists[t.Artist], owned, bars); err != nil {
+			return nil, err
+		}
+	}
+	return views, nil
+}
+
+// reactions counts likes and boosts of a track and of its announcement.
+func (p *Pages) reactions(ctx context.Context, t media.Track) (likes, boosts int, err error) {
+	var rows []struct {
+		Kind string
+		N    int
+	}
+	err = p.DB.Read.WithContext(ctx).Table("reactions").Select("kind, COUNT(DISTINCT actor) AS n").
+		Where("object IN ?", []string{t.URI, p.BaseURL + "/notes/" + string(t.ID)}).Group("kind").Scan(&rows).Error
+	for _, row := range rows {
+		switch strings.ToLower(row.Kind) {
+		case "like":
+			likes = row.N
+		case "announce":
+			boosts = row.N
+		}
+	}
+	return likes, boosts, err
+}
+
+func mediaURL(cid string) string {
+	if cid == "" {
+		return ""
+	}
+	return "/media/" + cid
+}
+
+func buyURL(track string) string { return "/buy?track=" + url.QueryEscape(track) }
+
+// fewer draws peaks with at most n bars, each as high as the highest that it stands for.
+func fewer(peaks []byte, n int) []byte {
+	if len(peaks) <= n {
+		return peaks
+	}
+	bars := make([]byte, n)
+	for i := range bars {
+		bars[i] = slices.Max(peaks[i*len(peaks)/n : (i+1)*len(peaks)/n])
+	}
+	return bars
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"antiphon/media/hls"
+)
+
+// silence is the loudness below which nobody hears anything: -40 dB of full scale.
+const silence = 0.01
+
+// plays fails the test unless the music went on for so many seconds and could be heard.
+func plays(t *testing.T, what string, h heard, seconds float64) {
+	t.Helper()
+	if h.Advanced < seconds || h.RMS <= silence {
+		t.Errorf("%s: from %.2f s the music went %.2f s at a loudness of %.4f; want %.1f s above %.2f", what, h.From, h.Advanced, h.RMS, seconds, silence)
+	}
+}
+
+func (w *world) testStory(t *testing.T) {
+	w.tellStory(t)
+	r := w.report
+	plays(t, "the preview", r.Preview, 1)
+	plays(t, "after the first click", r.Start, 2)
+	plays(t, "after a jump ahead", r.AfterSeek, 1)
+	plays(t, "after a jump back", r.AfterSeekBack, 0.5)
+	plays(t, "on another page", r.OnAnotherPage, 1)
+	if !r.Stays {
+		t.Error("the player did not stay while the listener walked on")
+	}
+	if math.Abs(r.Duration-30) > 0.5 {
+		t.Errorf("the track is %.2f s long; want 30", r.Duration)
+	}
+	if r.CoverDrawn == 0 {
+		t.Error("the listener does not see the cover")
+	}
+	if len(r.Steps) == 0 || slices.ContainsFunc(r.StepStates, func(s string) bool { return !strings.Contains(s, "done") }) {
+		t.Errorf("the steps of the work ended as %q", r.StepStates)
+	}
+	if got, want := strings.Join(r.UploadStates, " "), "lost sending done"; !strings.HasSuffix(got, want) {
+		t.Errorf("the upload went %q; want it to end with %q", got, want)
+	}
+	info, err := os.Stat(w.audio)
+	must(t, err)
+	offsets := w.taps[w.artists].offsets
+	if len(offsets) != 2 || offsets[0] != "0" || offsets[1] == "0" {
+		t.Errorf("of %d bytes the upload began at %q; want it to break off once and to go on from its middle", info.Size(), offsets)
+	}
+	t.Logf("upload of %d bytes went on at byte %s; %.0f ms from payment to grant; %.0f ms from the first click ever to sound",
+		info.Size(), offsets[len(offsets)-1], r.PayToGrantMS, r.FirstClickMS)
+}
+
+// testCiphertext looks at what the listener's browser was given as sealed pieces.
+func (w *world) testCiphertext(t *testing.T) {
+	answers := w.taps[w.home].seen(func(e exchange) bool {
+		return e.fromBrowser() && e.method == "GET" && strings.HasPrefix(e.url, "/ipfs/") && e.status == 200
+	})
+	clear := map[string]bool{}
+	playlists := 0
+	for _, e := range answers {
+		if !bytes.HasPrefix(e.content, []byte("#EXTM3U")) {
+			continue
+		}
+		playlists++
+		if media, err := hls.ParseMedia(bytes.NewReader(e.content)); err == nil {
+			clear[media.Init] = true
+		}
+	}
+	sealed := 0
+	for _, e := range answers {
+		cid := strings.TrimPrefix(e.url, "/ipfs/")
+		bits := entropy(e.content)
+		switch {
+		case bytes.HasPrefix(e.content, []byte("#EXTM3U")):
+		case clear[cid]:
+			// What is known to be clear shows that the measure measures.
+			if bits > 7.9 || !bytes.Contains(e.content, []byte("moov")) {
+				t.Errorf("init segment %s has %.3f bits a byte, and a box moov: %t", cid, bits, bytes.Contains(e.content, []byte("moov")))
+			}
+		default:
+			sealed++
+			if bits <= 7.9 || fragment.Match(e.content) {
+				t.Errorf("block %s of %d bytes has %.3f bits a byte, and is a clear fragment: %t", cid, len(e.content), bits, fragment.Match(e.content))
+			}
+		}
+	}
+	if playlists < 2 || len(clear) == 0 || sealed < 4 {
+		t.Errorf("the browser fetched %d playlists, %d init segments and %d sealed pieces; want 2, 1 and 4 at least", playlists, len(clear), sealed)
+	}
+	t.Logf("%d sealed pieces, %d init segments, %d playlists", sealed, len(clear), playlists)
+}
+
+// fragment is how a fragment of MP4 begins. Four letters alone stand somewhere in a megabyte of noise once in thousands of
+// runs; these eight never do.
+var fragment = regexp.MustCompile(`(?s)moof.{4}mfhd`)
+
+// entropy is Shannon's, in bits a byte, of the frequencies of byte values.
+func entropy(b []byte) float64 {
+	var counts [256]float64
+	for _, c := range b {
+		counts[c]++
+	}
+	bits := 0.0
+	for _, n := range counts {
+		if n > 0 {
+			bits -= n / float64(len(b)) * math.Log2(n/float64(len(b)))
+		}
+	}
+	return bits
+}
+
+// testSecrets looks for what only the listener's browser may know in all that its instance was sent, keeps and writes.
+func (w *world) testSecrets(t *testing.T) {
+	for name, secret := range w.secretsOf(t) {
+		for _, i := range []*instance{w.home, w.artists, w.proxy} {
+			for _, e := range w.taps[i].seen(func(exchange) bool { return true }) {
+				if form := found(secret, e.sent()); form != "" {
+					t.Errorf("%s: %s %s carries the %s (%s)", i.name, e.method, e.url, name, form)
+				}
+				if form := found(secret, e.got()); form != "" {
+					t.Errorf("%s: the answer to %s %s carries the %s (%s)", i.name, e.method, e.url, name, form)
+				}
+			}
+			for _, place := range []string{i.dir, i.log} {
+				for _, where := range foundIn(t, secret, place) {
+					t.Errorf("the %s of %s stands in %s", name, w.listener.Name, where)
+				}
+			}
+		}
+	}
+	w.testSearch(t)
+}
+
+// secretsOf are the secrets of the listener; they are taken from the browser, and the content key is opened with them.
+func (w *world) secretsOf(t *testing.T) map[string][]byte {
+	t.Helper()
+	lin, err := newUser(w.listener.Base, w.listener.Name)
+	must(t, err)
+	lin.passphrase = w.listener.Passphrase
+	lin.seed = unhex(t, w.report.Seed)
+	auth, wrap, err := lin.stretch()
+	must(t, err)
+	must(t, lin.postJSON(t.Context(), "/login", map[string]any{"name": lin.name, "auth": b64(auth)}, nil))
+	w.lin = lin
+	// The seed is the one whose keys bought the track, and the key is the one that opens it.
+	made := map[string]any{}
+	must(t, w.openGrant(t.Context(), made))
+	g, err := lin.grant(t.Context(), w.track)
+	must(t, err)
+	w.master = g.Master
+	must(t, w.fetchSegments(t.Context(), made))
+	must(t, w.decrypt(t.Context(), made))
+	must(t, w.searchClear(t.Context(), made))
+	for _, r := range w.renditions {
+		if !fragment.Match(r.clear) {
+			t.Errorf("rendition %s opens to something without a fragment of MP4", r.name)
+		}
+	}
+	receiving, requesting, err := lin.keys()
+	must(t, err)
+	recovery, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.Join(w.report.Recovery, ""))
+	must(t, err)
+	return map[string][]byte{
+		"passphrase": []byte(lin.passphrase), "passphrase, form-encoded": []byte(url.QueryEscape(lin.passphrase)), "wrapping key": wrap,
+		"listener seed": lin.seed, "receiving secret": receiving.Bytes(), "requesting secret": requesting.Seed(),
+		"recovery key": recovery[:32], "recovery key as written": []byte(strings.Join(w.report.Recovery, "")), "content key": w.key[:],
+	}
+}
+
+// testSearch shows that the search finds what is there: where it finds nothing of this, its silence means nothing.
+func (w *world) testSearch(t *testing.T) {
+	auth, _, err := w.lin.stretch()
+	must(t, err)
+	signups := w.taps[w.home].seen(func(e exchange) bool { return e.method == "POST" && e.url == "/signup" })
+	if len(signups) != 1 || found([]byte(w.listener.Name), signups[0].sent()) != "raw" || !strings.HasPrefix(found(auth, signups[0].sent()), "base64") {
+		t.Errorf("the search does not find the name and what is sent of the passphrase in %d sign-ups", len(signups))
+	}
+	var signup struct{ Wrapped, Name string }
+	must(t, json.Unmarshal(signups[0].body, &signup))
+	wrapped, err := base64.RawURLEncoding.DecodeString(signup.Wrapped)
+	must(t, err)
+	for what, secret := range map[string][]byte{"account's name": []byte(signup.Name), "wrapped seed": wrapped, "track's address": []byte(w.track)} {
+		if len(foundIn(t, secret, w.home.dir)) == 0 {
+			t.Errorf("the search does not find the %s in the listener's data folder", what)
+		}
+	}
+	for _, i := range []*instance{w.home, w.artists} {
+		if len(foundIn(t, []byte(i.base), i.log)) == 0 {
+			t.Errorf("the search does not find the address in the log of %s", filepath.Base(i.dir))
+		}
+	}
+	if form := found(w.lin.seed, []byte("?seed="+hex.EncodeToString(w.lin.seed))); form != "hex" {
+		t.Errorf("the search finds a seed in hex as %q", form)
+	}
+}
+
+// testClicks prints how long a click takes to become sound.
+func (w *world) testClicks(t *testing.T) {
+	t.Logf("click_to_sound_ms %.0f", w.clickToSound(t))
+}
+
+// clickToSound is the median of ten clicks, each on a page that was just loaded.
+func (w *world) clickToSound(tb testing.TB) float64 {
+	tb.Helper()
+	clicks := w.run(tb, "click.mjs", map[string]any{"track": w.track, "clicks": 10}).Clicks
+	if len(clicks) != 10 {
+		tb.Fatalf("%d clicks were counted", len(clicks))
+	}
+	slices.Sort(clicks)
+	return (clicks[4] + clicks[5]) / 2
+}
+
+// testSellerDown plays in a new window of the listener's browser when the artist's instance is gone.
+func (w *world) testSellerDown(t *testing.T) {
+	w.artists.stop()
+	w.taps[w.artists].stop()
+	before := len(w.relayed())
+	told := w.run(t, "again.mjs", map[string]any{
+		"track": w.track, "forgive": []string{"/play/relay", "^warning: player: "},
+	})
+	plays(t, "without the seller", told.Start, 2)
+	plays(t, "without the seller, after a jump", told.AfterSeek, 1)
+	answered := w.relayed()[before:]
+	proxies := map[string]bool{}
+	for _, e := range answered {
+		var ask struct{ URL string }
+		must(t, json.Unmarshal(e.body, &ask))
+		if e.status == 200 {
+			proxies[ask.URL] = true
+		}
+	}
+	if len(proxies) != 2 {
+		t.Errorf("%d proxies re-encrypted; want the 2 that are left of 3", len(proxies))
+	}
+	t.Logf("%.0f ms from click to sound without the seller", told.FirstClickMS)
+}
+
+// relayed are the re-encryption requests that the browser sent through its instance.
+func (w *world) relayed() []exchange {
+	return w.taps[w.home].seen(func(e exchange) bool { return e.fromBrowser() && e.url == "/play/relay" })
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	must(t, err)
+	return b
+}

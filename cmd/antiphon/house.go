@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/api/auth"
+	"antiphon/federation/actor"
+	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
+	"antiphon/federation/inbox"
+	"antiphon/federation/outbox"
+	"antiphon/federation/trade"
+	"antiphon/internal/db"
+	"antiphon/internal/httpx"
+	"antiphon/internal/jobs"
+	"antiphon/internal/vault"
+	"antiphon/media"
+	"antiphon/media/access"
+	"antiphon/media/ipfs"
+	"antiphon/media/transcode"
+	"antiphon/payments"
+	"antiphon/payments/ledger"
+	"antiphon/payments/purchase"
+)
+
+// house is one instance with every room joined to the others.
+type house struct {
+	config *config
+	log    *slog.Logger
+
+	db     *db.DB
+	vault  *vault.Vault
+	store  ipfs.Store
+	engine transcode.Engine
+	jobs   *jobs.Queue
+	http   *httpx.Client
+	node   *raidenNode
+
+	accounts  *auth.Service
+	actors    *actor.Registry
+	fetch     *fetch.Fetcher
+	hosts     *discover.Hosts
+	outbox    *outbox.Outbox
+	inbox     *inbox.Inbox
+	trade     *trade.Service
+	access    *access.Service
+	tracks    *media.Service
+	ledger    *ledger.Ledger
+	orders    *payments.Service
+	purchases *purchase.Service
+	handler   http.Handler
+
+	closers []func() error
+}
+
+// openHouse opens what lies on disk, then joins the rooms from the bottom up. Nothing runs yet.
+func openHouse(ctx context.Context, c *config, log *slog.Logger) (*house, error) {
+	h := &house{config: c, log: log}
+	for _, open := range []func(context.Context) error{
+		h.openDisk, h.openMedia, h.openFederation, h.openPayments, h.openTrade, h.openPages,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
+	}
+	return h, nil
+}
+
+// Close closes what was opened, the last one first.
+func (h *house) Close() error {
+	var err error
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, h.closers[i]())
+	}
+	return err
+}
+
+func (h *house) closing(fn func() error) { h.closers = append(h.closers, fn) }
+
+func (h *house) path(parts ...string) string {
+	return filepath.Join(append([]string{h.config.Server.DataDir}, parts...)...)
+}
+
+func (h *house) openDisk(ctx context.Context) error {
+	if err := makePrivate(h.path()); err != nil {
+		return err
+	}
+	dsn := h.config.Database.URL
+	if dsn == "" {
+		dsn = h.path("antiphon.db")
+	}
+	var err error
+	if h.db, err = db.Open(ctx, dsn, h.log); err != nil {
+		return err
+	}
+	h.closing(h.db.Close)
+	if h.vault, err = vault.Load(h.config.masterKey(), true, rand.Reader); err != nil {
+		return err
+	}
+	h.jobs = jobs.New(h.db, h.log)
+	h.http = httpx.New(httpx.Config{
+		UserAgent: "Antiphon/" + version + " (+" + h.config.Server.BaseURL + ")", AllowLoopback: h.config.Server.Development,
+	})
+	h.closing(func() error { h.http.Close(); return nil })
+	return nil
+}
+
+func (h *house) openMedia(ctx context.Context) error {
+	var err error
+	if api := h.config.IPFS.Kubo; api != "" {
+		h.store, err = ipfs.OpenKubo(ctx, ipfs.KuboConfig{API: api})
+	} else {
+		h.store, err = ipfs.OpenEmbedded(ipfs.EmbeddedConfig{Dir: h.path("blocks")})
+	}
+	if err != nil {
+		return fmt.Errorf("open block store: %w", err)
+	}
+	h.closing(h.store.Close)
+	h.engine, err = transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(h.config.Media.Engine), CacheDir: h.config.cacheDir()})
+	if err != nil {
+		return err
+	}
+	h.closing(h.engine.Close)
+	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
+	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http}, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	h.access.Register(h.jobs)
+	h.tracks = media.New(media.Config{
+		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
+	}, media.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	h.tracks.Register(h.jobs)
+	return nil
+}
+
+func (h *house) openFederation(ctx context.Context) error {
+	scheme := "https"
+	if h.config.Server.Development {
+		scheme = "http"
+	}
+	var err error
+	h.fetch, err = fetch.New(fetch.Config{BaseURL: h.config.Server.BaseURL, Key: h.instanceKey, Scheme: scheme}, h.http)
+	if err != nil {
+		return err
+	}
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	if _, err := h.actors.EnsureInstance(ctx); err != nil {
+		return err
+	}
+	h.hosts = discover.NewHosts(discover.HostsConfig{Scheme: scheme}, h.db, h.http, h.log, time.Now)
+	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL}, outbox.Parts{
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
+			return h.inbox.Receive(ctx, tx, from, raw)
+		},
+	})
+	h.outbox.Register(h.jobs)
+	h.inbox = inbox.New(inbox.Config{BaseURL: h.config.Server.BaseURL}, inbox.Parts{
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+	})
+	h.inbox.Register(h.jobs)
+	return nil
+}
+
+func (h *house) openPayments(context.Context) error {
+	seed, err := h.vault.Key("ledger")
+	if err != nil {
+		return err
+	}
+	h.ledger, err = ledger.New(ledger.Config{
+		Origin: h.config.host() + "/ledger", Key: ed25519.NewKeyFromSeed(seed[:]), Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	if h.node, err = newRaidenNode(h.config); err != nil {
+		return err
+	}
+	var providers []payments.Provider
+	var payer purchase.Payer
+	if h.node != nil {
+		providers, payer = []payments.Provider{h.node}, h.node
+	}
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
+		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	h.purchases.Register(h.jobs)
+	return nil
+}
+
+func (h *house) openTrade(context.Context) error {
+	h.trade = trade.New(trade.Parts{
+		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
+		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+	})
+	h.trade.Register(h.jobs)
+	h.trade.Receive(h.inbox)
+	// Every kind of job has its worker by now.
+	return h.jobs.Open()
+}
+
+// fileURL is the address of a public file by its CID.
+func (h *house) fileURL(cid, _ string) string {
+	return h.config.Server.BaseURL + "/media/" + cid
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/api"
+	"antiphon/api/auth"
+	"antiphon/api/play"
+	"antiphon/api/web"
+	"antiphon/federation/actor"
+	"antiphon/federation/discover"
+	"antiphon/federation/outbox"
+	"antiphon/internal/httpx"
+	"antiphon/media"
+	"antiphon/payments/raidendev"
+	"antiphon/templates"
+	"antiphon/vocab"
+	"antiphon/vocab/proof"
+)
+
+// openPages joins what people and other servers see.
+func (h *house) openPages(context.Context) error {
+	var err error
+	h.accounts, err = auth.New(auth.Config{
+		BaseURL: h.config.Server.BaseURL, Open: h.config.Signup.Open, Quota: h.config.Media.Quota,
+	}, auth.Parts{DB: h.db, Vault: h.vault, Actors: newcomers{h.actors}, Log: h.log, Now: time.Now, Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	renderer, err := templates.New()
+	if err != nil {
+		return err
+	}
+	remote := &remoteTracks{house: h}
+	pages, err := web.New(web.Config{
+		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), DataDir: h.path(), UploadDir: h.path("uploads"),
+		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
+	}, web.Parts{
+		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
+		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	player := play.New(play.Parts{
+		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Log: h.log, Now: time.Now,
+		User: func(r *http.Request) string {
+			visitor, ok := auth.FromContext(r.Context())
+			if !ok {
+				return ""
+			}
+			return visitor.Account.Actor
+		},
+	})
+	directory := discover.New(discover.Config{
+		BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, Version: version, OpenSignup: h.config.Signup.Open,
+	}, h.actors, h.db, h.log, time.Now)
+	h.handler, err = api.New(api.Parts{
+		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
+		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
+		Reencrypt: http.HandlerFunc(player.Reencrypt),
+	})
+	return err
+}
+
+// assets are what tracks can be sold for here.
+func (h *house) assets() []web.Asset {
+	if h.node == nil {
+		return nil
+	}
+	asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals}
+	if asset.Symbol == "" && asset.ID.Development() {
+		asset.Symbol = raidendev.Symbol
+	}
+	return []web.Asset{asset}
+}
+
+// newcomers makes the actor of a new account.
+type newcomers struct{ actors *actor.Registry }
+
+// Prepare implements [auth.Actors].
+func (n newcomers) Prepare(_ context.Context, l auth.Local) (func(context.Context, *gorm.DB) (string, error), error) {
+	keys, err := n.actors.NewKeys()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx *gorm.DB) (string, error) {
+		made, err := n.actors.CreateLocal(ctx, tx, actor.Local{
+			Name: l.Name, Display: l.Display, Kind: l.Kind, ReceivingKey: l.ReceivingKey, RequestingKey: l.RequestingKey, Keys: keys,
+		})
+		if errors.Is(err, actor.ErrTaken) {
+			err = fmt.Errorf("%w: %w", auth.ErrTaken, err)
+		}
+		return made.URI, err
+	}, nil
+}
+
+// follower follows for the pages.
+type follower struct{ outbox *outbox.Outbox }
+
+// Follow implements [web.Follower].
+func (f follower) Follow(ctx context.Context, me, target string) (string, error) {
+	followed, err := f.outbox.Follow(ctx, me, target)
+	if err != nil {
+		return "", notFollowed(target, err)
+	}
+	return followed.URI, nil
+}
+
+// Unfollow implements [web.Follower].
+func (f follower) Unfollow(ctx context.Context, me, target string) error {
+	return f.outbox.Unfollow(ctx, me, target)
+}
+
+// notFollowed says in words why somebody could not be found.
+func notFollowed(target string, err error) error {
+	fault := &web.Fault{Status: http.StatusUnprocessableEntity, What: fmt.Sprintf("%.200q could not be found", target), Err: err}
+	switch {
+	case errors.Is(err, httpx.ErrForbiddenAddress) || errors.Is(err, httpx.ErrForbiddenURL):
+		fault.Do = "This address is not on the public internet."
+	case errors.Is(err, context.DeadlineExceeded):
+		fault.Do = "The other server does not answer. Try again in a few minutes."
+	default:
+		fault.Do = "Check the spelling: it looks like @ada@music.example."
+	}
+	return fault
+}
+
+// profiles changes how a local actor looks to the world.
+type profiles struct{ house *house }
+
+// SetProfile implements [web.Profiles].
+func (p profiles) SetProfile(ctx context.Context, uri string, profile web.Profile) error {
+	h := p.house
+	err := h.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return h.actors.SetProfile(ctx, tx, uri, profile.Display, profile.Summary, profile.Icon)
+	})
+	if err != nil {
+		return err
+	}
+	document, err := h.actors.Document(ctx, uri)
+	if err != nil {
+		return err
+	}
+	return h.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return h.outbox.Tell(ctx, tx, vocab.Activity{
+			ID: h.outbox.NewID("activities"), Type: vocab.VerbUpdate, Actor: uri, Object: vocab.Ref{ID: uri, Raw: document},
+			To: []string{vocab.Public}, Cc: []string{outbox.Followers(uri)}, Published: time.Now().UTC().Truncate(time.Second),
+		})
+	})
+}
+
+// remoteTracks knows tracks of other instances by the documents that they sent or that are fetched.
+type remoteTracks struct{ house *house }
+
+// Track implements [web.Remote].
+func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab.Track, error) {
+	o, err := outbox.ObjectByURI(ctx, t.house.db.Read, uri)
+	if err == nil && o.Deleted.IsZero() {
+		return vocab.ReadTrack(o.Raw)
+	}
+	if err != nil && !errors.Is(err, outbox.ErrNotFound) || !fetch || t.house.actors.Own(uri) {
+		return vocab.Track{}, errors.Join(err, fmt.Errorf("track %s is not here", uri))
+	}
+	document, err := t.house.fetch.Get(ctx, uri)
+	if err != nil {
+		return vocab.Track{}, err
+	}
+	verified, err := proof.Verify(document.Raw, t.house.actors.Resolver(ctx), time.Now())
+	if err != nil {
+		return vocab.Track{}, fmt.Errorf("proof of %s: %w", uri, err)
+	}
+	track, err := vocab.ReadTrack(verified.Raw)
+	if err != nil {
+		return vocab.Track{}, err
+	}
+	now := time.Now().UTC()
+	return track, t.house.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return outbox.PutObject(ctx, tx, outbox.Object{
+			URI: track.ID, Kind: string(vocab.KindAudioTrack), Owner: track.AttributedTo, Raw: verified.Raw, Created: now, Updated: now,
+		})
+	})
+}
+
+// Describe implements [play.Describer].
+func (t *remoteTracks) Describe(ctx context.Context, uri string) (play.Track, error) {
+	if t.house.actors.Own(uri) {
+		return t.describeLocal(ctx, uri)
+	}
+	track, err := t.Track(ctx, uri, false)
+	if err != nil {
+		return play.Track{}, err
+	}
+	described := play.Track{
+		URI: uri, Title: track.Name, Artist: track.AttributedTo, ArtistURL: "/artist?uri=" + url.QueryEscape(track.AttributedTo),
+		URL: "/music?uri=" + url.QueryEscape(uri), Duration: track.Duration.Seconds(),
+	}
+	if track.Cover.URL != "" {
+		described.Cover = "/remote/cover?uri=" + url.QueryEscape(uri)
+	}
+	if artist, err := t.house.actors.Known(ctx, track.AttributedTo); err == nil {
+		described.Artist = artist.Display
+	}
+	return described, nil
+}
+
+func (t *remoteTracks) describeLocal(ctx context.Context, uri string) (play.Track, error) {
+	track, err := media.ByURI(ctx, t.house.db.Read, uri)
+	if err != nil {
+		return play.Track{}, err
+	}
+	artist, err := t.house.actors.Local(ctx, track.Artist)
+	if err != nil {
+		return play.Track{}, err
+	}
+	described := play.Track{
+		URI: uri, Title: track.Title, Artist: artist.Display, ArtistURL: "/@" + artist.Name, URL: "/@" + artist.Name + "/" + track.Slug,
+		Duration: track.Duration().Seconds(), Peaks: make([]int, len(track.Peaks)),
+	}
+	for i, peak := range track.Peaks {
+		described.Peaks[i] = int(peak)
+	}
+	if track.Cover != "" {
+		described.Cover = "/media/" + track.Cover
+	}
+	return described, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"antiphon/federation/actor"
+	"antiphon/internal/httpx"
+	"antiphon/media/access"
+)
+
+// peers are the instances that may hold a fragment of a grant: the buyer's, and those that the admin trusts.
+type peers struct {
+	// actors is asked for when it is needed: the registry is joined after this.
+	actors  func() *actor.Registry
+	trusted []string
+	serve   []string
+	log     *slog.Logger
+}
+
+// Proxies implements [access.Peers].
+func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, error) {
+	uris := slices.Clone(p.trusted)
+	if home, err := p.actors().Find(ctx, buyer, false); err == nil && home.Music {
+		// Every Antiphon instance has its actor there; other software that only reads our terms has not.
+		uris = append([]string{originOf(buyer) + "/actor"}, uris...)
+	}
+	var proxies []access.Proxy
+	for i, uri := range uris {
+		if slices.Contains(uris[:i], uri) || uri == p.actors().Instance() {
+			continue
+		}
+		instance, err := p.actors().Find(ctx, uri, false)
+		if err != nil || instance.SealingKey == nil || instance.Reencrypt == "" {
+			p.log.Warn("not a proxy", "actor", uri, "error", err)
+			continue
+		}
+		proxies = append(proxies, access.Proxy{
+			Actor: uri, Reencrypt: instance.Reencrypt, SealingKeyID: instance.SealingKey.ID, SealingKey: instance.SealingKey.PublicKey,
+		})
+	}
+	return proxies, nil
+}
+
+// Trusts implements [access.Peers].
+func (p *peers) Trusts(_ context.Context, artist string) bool {
+	return p.actors().Own(artist) || slices.Contains(p.serve, "*") || slices.Contains(p.serve, actor.HostOf(artist))
+}
+
+func originOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// fetcher gets sealed blocks from where they were published.
+type fetcher struct{ http *httpx.Client }
+
+// Block implements [access.Fetcher].
+func (f fetcher) Block(ctx context.Context, address string, limit int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := f.http.Do(ctx, req, limit)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fmt.Errorf("GET %s: status %d", address, resp.Status)
+	}
+	return resp.Body, nil
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"antiphon/payments/raidendev"
+)
+
+// devNetwork is what `antiphon raiden dev` prints when its nodes answer: one JSON object on one line.
+type devNetwork struct {
+	Asset string            `json:"asset"`
+	Nodes map[string]string `json:"nodes"`
+}
+
+// runRaiden runs the embedded development network.
+func runRaiden(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] != "dev" {
+		fmt.Fprint(stderr, "Usage: antiphon raiden dev [options]\n\nRuns a Raiden network for development: a hub and one node per party. Its tokens are worth nothing.\n")
+		return errUsage
+	}
+	set := flag.NewFlagSet("raiden dev", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	dir := set.String("dir", "raidendev", "folder of the network's state")
+	names := set.String("nodes", "artist,listener", "names of the parties, one node each")
+	port := set.Int("port", 0, "port of the hub; the nodes have the ports above it; 0 takes any")
+	if err := set.Parse(args[1:]); err != nil {
+		return errUsage
+	}
+	network, err := raidendev.Open(raidendev.Config{
+		Dir: *dir, Nodes: strings.Split(*names, ","), Port: *port, Log: slog.New(slog.NewTextHandler(stderr, nil)), Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	out := devNetwork{Asset: string(network.Asset()), Nodes: make(map[string]string)}
+	for _, node := range network.Nodes() {
+		out.Nodes[node.Name] = node.URL
+	}
+	if err := json.NewEncoder(stdout).Encode(out); err != nil {
+		return err
+	}
+	return network.Serve(ctx)
+}

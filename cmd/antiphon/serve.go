@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// How long a stop waits for requests, and then for jobs, before it cancels them. Nothing is lost by that: a job that
+// was cut off is worked again at the next start.
+const (
+	drainRequests = 10 * time.Second
+	drainJobs     = 10 * time.Second
+)
+
+// runServe runs one instance until ctx ends.
+func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	set := flag.NewFlagSet("antiphon serve", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	path := set.String("config", "antiphon.toml", "the configuration `file`; the default one may be missing")
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return errUsage
+	}
+	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
+		return fmt.Errorf("server.log_level: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	h, err := openHouse(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.serve(ctx, stdout), h.Close())
+}
+
+// serve listens, works jobs and watches payments until ctx ends, then stops in the opposite order.
+func (h *house) serve(ctx context.Context, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", h.config.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if err := h.welcome(ctx, stdout); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := h.tracks.Sweep(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	// The jobs end after the last request, so they do not end with ctx.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	if err := h.jobs.Start(work); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		h.orders.Watch(ctx)
+	}()
+	server := &http.Server{
+		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	h.log.Info("serving", "base", h.config.Server.BaseURL, "listen", listener.Addr().String(), "ffmpeg", h.engine.Name())
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		err = nil
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
+	defer cancel()
+	if stop := server.Shutdown(drain); stop != nil {
+		err = errors.Join(err, server.Close())
+	}
+	<-watched
+	settle, done := context.WithTimeout(context.WithoutCancel(ctx), drainJobs)
+	defer done()
+	return errors.Join(err, h.jobs.Stop(settle))
+}
+
+// welcome tells on the first start where the admin signs up.
+func (h *house) welcome(ctx context.Context, stdout io.Writer) error {
+	link, err := h.accounts.FirstLink(ctx)
+	if err != nil || link == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "Sign up the admin at %s\n", link)
+	return err
+}
+
+// instanceKey signs fetches of the instance.
+func (h *house) instanceKey(ctx context.Context) (string, *rsa.PrivateKey, error) {
+	return h.actors.HTTPKey(ctx, h.actors.Instance())
+}

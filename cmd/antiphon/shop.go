@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"antiphon/media/access"
+	"antiphon/payments"
+	"antiphon/payments/amount"
+	"antiphon/payments/ledger"
+)
+
+// shop shows payments what is sold, which media/access keeps without knowing of money.
+type shop struct{ access *access.Service }
+
+// Product implements [payments.Catalog].
+func (s shop) Product(ctx context.Context, uri string) (payments.Product, error) {
+	p, err := s.access.Product(ctx, uri)
+	if errors.Is(err, access.ErrUnknownProduct) {
+		return payments.Product{}, fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
+	}
+	if err != nil {
+		return payments.Product{}, err
+	}
+	price, err := amount.Parse(p.Units, p.Asset)
+	if err != nil {
+		return payments.Product{}, fmt.Errorf("price of %s: %w", uri, err)
+	}
+	return payments.Product{
+		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Open: p.Open,
+	}, nil
+}
+
+// Granted implements [payments.Catalog].
+func (s shop) Granted(ctx context.Context, buyer, product string) (string, error) {
+	return s.access.Granted(ctx, buyer, product)
+}
+
+// Prepare implements [payments.Granter].
+func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.PreparedGrant, error) {
+	return s.access.Prepare(ctx, access.Request{
+		Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: int(r.Version), Agreement: r.Agreement, Receipt: r.Receipt,
+		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
+	})
+}
+
+// books post paid orders to the embedded ledger.
+type books struct{ ledger *ledger.Ledger }
+
+// RecordPayment implements [payments.Ledger].
+func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order) error {
+	_, err := b.ledger.Post(ctx, tx, ledger.Payment{
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash,
+	})
+	return err
+}

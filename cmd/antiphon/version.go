@@ -1,0 +1,4 @@
+package main
+
+// version is the program's.
+const version = "0.1.0"

@@ -1,0 +1,306 @@
+// Package fedtest runs whole instances of the federation's rooms on loopback, for the tests of these rooms and of those
+// that stand on them.
+//
+// It is for tests only; no program imports it. Media and payments are stood in for by small fakes. Begin with New.
+package fedtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/federation/actor"
+	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
+	"antiphon/federation/inbox"
+	"antiphon/federation/outbox"
+	"antiphon/internal/db"
+	"antiphon/internal/httpx"
+	"antiphon/internal/jobs"
+	"antiphon/internal/testkit"
+	"antiphon/internal/vault"
+	"antiphon/media/access"
+	"antiphon/vocab"
+)
+
+// patience is how long Until waits.
+const patience = 20 * time.Second
+
+// Options change an instance; the zero value is the default.
+type Options struct {
+	// Clock is the instance's; a new one that shows the present time when nil.
+	Clock *testkit.Clock
+	// DSN is PostgreSQL's; SQLite in the test's folder when empty.
+	DSN string
+	// Idle leaves the queue unstarted: jobs are kept and not worked.
+	Idle bool
+	// Inbox is the inbox's configuration; its BaseURL is filled in.
+	Inbox inbox.Config
+}
+
+// Instance is a running server.
+type Instance struct {
+	BaseURL, Host string
+	Clock         *testkit.Clock
+	DB            *db.DB
+	Queue         *jobs.Queue
+	HTTP          *httpx.Client
+	Fetch         *fetch.Fetcher
+	Actors        *actor.Registry
+	Hosts         *discover.Hosts
+	Outbox        *outbox.Outbox
+	Inbox         *inbox.Inbox
+	Goods         *Goods
+
+	mu sync.Mutex
+	// front, when set, answers instead of the instance.
+	front http.Handler
+}
+
+// New starts an instance that ends with the test.
+func New(t testing.TB, options Options) *Instance {
+	t.Helper()
+	i := &Instance{Clock: options.Clock, Goods: &Goods{}}
+	if i.Clock == nil {
+		i.Clock = testkit.NewClock(time.Now())
+	}
+	var handler http.Handler
+	ready := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-ready
+		i.mu.Lock()
+		front := i.front
+		i.mu.Unlock()
+		if front != nil {
+			front.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	i.BaseURL, i.Host = server.URL, strings.TrimPrefix(server.URL, "http://")
+	i.join(t, options)
+	handler = i.routes()
+	close(ready)
+	if !options.Idle {
+		i.Start(t)
+	}
+	return i
+}
+
+func (i *Instance) join(t testing.TB, options Options) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	dsn := options.DSN
+	if dsn == "" {
+		dsn = filepath.Join(t.TempDir(), "antiphon.db")
+	}
+	var err error
+	if i.DB, err = db.Open(t.Context(), dsn, log); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := i.DB.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	secrets, err := vault.New(make([]byte, 32), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.HTTP = httpx.New(httpx.Config{AllowLoopback: true, Timeout: 5 * time.Second})
+	t.Cleanup(i.HTTP.Close)
+	i.Fetch, err = fetch.New(fetch.Config{
+		BaseURL: i.BaseURL, Scheme: "http", Now: i.Clock.Now,
+		Key: func(ctx context.Context) (string, *rsa.PrivateKey, error) {
+			return i.Actors.HTTPKey(ctx, i.Actors.Instance())
+		},
+	}, i.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Queue = jobs.New(i.DB, log)
+	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http"}, i.DB, i.HTTP, log, i.Clock.Now)
+	i.Actors = actor.New(actor.Config{BaseURL: i.BaseURL, Name: "Test", FileURL: i.fileURL}, actor.Parts{
+		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
+	})
+	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Log: log, Now: i.Clock.Now,
+		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
+			return i.Inbox.Receive(ctx, tx, from, raw)
+		},
+	})
+	options.Inbox.BaseURL = i.BaseURL
+	i.Inbox = inbox.New(options.Inbox, inbox.Parts{
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Fetch: i.Fetch, Log: log, Now: i.Clock.Now,
+	})
+	i.Outbox.Register(i.Queue)
+	i.Inbox.Register(i.Queue)
+	if err := i.Queue.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Actors.EnsureInstance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (i *Instance) routes() http.Handler {
+	mux := http.NewServeMux()
+	directory := discover.New(discover.Config{BaseURL: i.BaseURL, Name: "Test", Version: "1.0.0"}, i.Actors, i.DB,
+		slog.New(slog.DiscardHandler), i.Clock.Now)
+	for _, path := range discover.Paths() {
+		mux.Handle(path, directory)
+	}
+	mux.Handle("POST /inbox", i.Inbox)
+	mux.Handle("POST /users/{name}/inbox", i.Inbox)
+	mux.Handle("/", i.Outbox.Documents())
+	return mux
+}
+
+// Start works the queue until the test ends.
+func (i *Instance) Start(t testing.TB) {
+	t.Helper()
+	if err := i.Queue.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := i.Queue.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Front lets h answer instead of the instance; nil gives the instance back.
+func (i *Instance) Front(h http.Handler) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.front = h
+}
+
+func (i *Instance) fileURL(cid, filename string) string {
+	return i.BaseURL + "/files/" + cid + "/" + filename
+}
+
+// User makes a local actor with keys.
+func (i *Instance) User(t testing.TB, name, kind string) actor.Actor {
+	t.Helper()
+	keys, err := i.Actors.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made actor.Actor
+	err = i.DB.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
+		made, err = i.Actors.CreateLocal(ctx, tx, actor.Local{
+			Name: name, Kind: kind, Display: strings.ToUpper(name[:1]) + name[1:], Keys: keys,
+			ReceivingKey: Point, RequestingKey: "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2",
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// Point is the Multikey of secp256k1's generator.
+const Point = "zQ3shVc2UkAfJCdc1TR8E66J85h48P43r93q8jGPkPpjF9Ef9"
+
+// VerifyingKey implements actor.Secrets.
+func (i *Instance) VerifyingKey(context.Context, string) (string, int, error) { return Point, 1, nil }
+
+// SealingKey implements actor.Secrets.
+func (i *Instance) SealingKey(context.Context) ([]byte, int, error) {
+	return make([]byte, vocab.SealingKeySize), 1, nil
+}
+
+// ReencryptURL implements actor.Secrets.
+func (i *Instance) ReencryptURL() string { return i.BaseURL + "/antiphon/v1/reencrypt" }
+
+// Until waits until done reports true. A test that fails in it shows the errors of the jobs of these instances.
+func Until(t testing.TB, what string, done func() bool, of ...*Instance) {
+	t.Helper()
+	defer func() {
+		for _, i := range of {
+			if t.Failed() {
+				t.Log(strings.Join(i.Errors(), "\n"))
+			}
+		}
+	}()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+// Count counts the rows of a table.
+func (i *Instance) Count(t testing.TB, table, where string, args ...any) int64 {
+	t.Helper()
+	var n int64
+	if err := i.DB.Read.WithContext(t.Context()).Table(table).Where(where, args...).Count(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Goods stands in for what is sold.
+type Goods struct{ Products []access.Product }
+
+// Product implements outbox.Goods.
+func (g *Goods) Product(_ context.Context, uri string) (access.Product, error) {
+	for _, p := range g.Products {
+		if p.URI == uri {
+			return p, nil
+		}
+	}
+	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, uri)
+}
+
+// ProductOf implements outbox.Goods.
+func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, error) {
+	for _, p := range g.Products {
+		if p.Track == track {
+			return p, nil
+		}
+	}
+	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, track)
+}
+
+// Capsules implements outbox.Goods.
+func (g *Goods) Capsules(_ context.Context, track string) ([]access.Capsule, error) {
+	for _, p := range g.Products {
+		if p.Track == track {
+			return []access.Capsule{{
+				Track: track, Product: p.URI, Version: p.Version,
+				Capsule: make([]byte, vocab.CapsuleSize), Ciphertext: make([]byte, vocab.CiphertextSize),
+			}}, nil
+		}
+	}
+	return nil, nil
+}
+
+// Errors are the errors of the jobs that did not end well, for a failing test to show.
+func (i *Instance) Errors() []string {
+	var out []string
+	i.DB.Read.Table("river_job").Where("errors IS NOT NULL").Pluck("kind || ' ' || CAST(args AS TEXT) || ' ' || CAST(errors AS TEXT)", &out)
+	return out
+}

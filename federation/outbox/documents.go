@@ -1,0 +1,289 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"antiphon/federation/actor"
+	"antiphon/federation/httpsig"
+	"antiphon/media"
+	"antiphon/media/access"
+	"antiphon/vocab"
+)
+
+// pageSize is how many entries one page of a collection has.
+const pageSize = 30
+
+// maxPage bounds the number of a page.
+const maxPage = 100_000
+
+// Documents serves what this instance made to other servers: actors, posts, tracks, proposals, collections, and private
+// documents to those whom they are for. It answers GET and HEAD of any path with ActivityStreams JSON: 404 for what is
+// not here or not for whoever asks, and 410 with a Tombstone for what was deleted. Mount it at /actor, /users/, /notes/,
+// /tracks/, /products/, /agreements/, /receipts/, /grants/ and /kfrags/; a page (/@name, /@name/slug) may hand requests
+// to it that ask for JSON.
+func (o *Outbox) Documents() http.Handler {
+	verifier := &httpsig.Verifier{Origin: o.config.BaseURL, Keys: o.actors.Keys(), Now: o.now}
+	return &documents{o, verifier}
+}
+
+// WantsDocument reports whether a request asks for a document rather than a page.
+func WantsDocument(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		part = strings.TrimSpace(part)
+		if strings.HasPrefix(part, vocab.ActivityType) || strings.HasPrefix(part, "application/ld+json") {
+			return true
+		}
+		if strings.HasPrefix(part, "text/html") {
+			return false
+		}
+	}
+	return false
+}
+
+type documents struct {
+	*Outbox
+	verifier *httpsig.Verifier
+}
+
+// errGone is a document that was deleted.
+type errGone struct{ object Object }
+
+func (e errGone) Error() string { return e.object.URI + " was deleted" }
+
+// ServeHTTP answers with the document at the request's path.
+func (d *documents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "this is only to be read", http.StatusMethodNotAllowed)
+		return
+	}
+	raw, public, err := d.find(r)
+	var gone errGone
+	switch {
+	case errors.As(err, &gone):
+		d.tombstone(w, gone.object)
+		return
+	case errors.Is(err, ErrNotFound), errors.Is(err, actor.ErrNotFound), errors.Is(err, access.ErrUnknownProduct), errors.Is(err, media.ErrNotFound):
+		http.Error(w, "there is no such document", http.StatusNotFound)
+		return
+	case err != nil:
+		d.log.Error("document not served", "path", r.URL.Path, "error", err)
+		http.Error(w, "this server has a problem; try again later", http.StatusInternalServerError)
+		return
+	}
+	d.send(w, http.StatusOK, raw, public)
+}
+
+func (d *documents) send(w http.ResponseWriter, status int, raw []byte, public bool) {
+	h := w.Header()
+	h.Set("Content-Type", vocab.ActivityType+"; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Add("Vary", "Accept")
+	h.Set("Cache-Control", "private, no-store")
+	if public {
+		h.Set("Cache-Control", "public, max-age=60")
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
+	w.WriteHeader(status)
+	if _, err := w.Write(raw); err != nil {
+		d.log.Debug("answer not taken", "error", err)
+	}
+}
+
+func (d *documents) tombstone(w http.ResponseWriter, x Object) {
+	document, err := vocab.Tombstone{ID: x.URI, FormerType: x.Kind, Deleted: x.Deleted}.Build()
+	if err != nil {
+		http.Error(w, "this was deleted", http.StatusGone)
+		return
+	}
+	raw, err := json.Marshal(document)
+	if err != nil {
+		http.Error(w, "this was deleted", http.StatusGone)
+		return
+	}
+	d.send(w, http.StatusGone, raw, x.Audience == nil)
+}
+
+// find returns the document at a path, and whether it is for everyone.
+func (d *documents) find(r *http.Request) (raw []byte, public bool, err error) {
+	ctx, path := r.Context(), strings.TrimSuffix(r.URL.Path, "/")
+	uri := d.config.BaseURL + path
+	switch parts := strings.Split(strings.TrimPrefix(path, "/"), "/"); {
+	case path == "/actor", len(parts) == 2 && parts[0] == "users":
+		raw, err = d.actors.Document(ctx, uri)
+		return raw, true, err
+	case parts[0] == "users" && len(parts) == 3, path == "/actor/outbox", path == "/actor/followers", path == "/actor/following":
+		raw, err = d.collection(ctx, strings.TrimSuffix(uri, "/"+parts[len(parts)-1]), parts[len(parts)-1], r.URL.Query())
+		return raw, true, err
+	case strings.HasPrefix(path, "/@"):
+		return d.page(r, parts)
+	case parts[0] == "products" && len(parts) == 3 && parts[2] == "proposal":
+		raw, err = d.proposal(ctx, strings.TrimSuffix(uri, "/proposal"))
+		return raw, true, err
+	}
+	return d.object(r, uri)
+}
+
+// page finds the document of a page: an artist, or the announcement of a track.
+func (d *documents) page(r *http.Request, parts []string) ([]byte, bool, error) {
+	who, err := d.actors.ByName(r.Context(), strings.TrimPrefix(parts[0], "@"))
+	if err != nil {
+		return nil, false, err
+	}
+	if len(parts) == 1 {
+		raw, err := d.actors.Document(r.Context(), who.URI)
+		return raw, true, err
+	}
+	t, err := media.BySlug(r.Context(), d.db.Read, who.URI, strings.Join(parts[1:], "/"))
+	if err != nil {
+		return nil, false, err
+	}
+	post, err := PostOf(r.Context(), d.db.Read, who.URI, t.URI)
+	if err != nil {
+		return nil, false, err
+	}
+	return d.object(r, post.URI)
+}
+
+// object returns a stored document, or a public activity, to a reader who may have it.
+func (d *documents) object(r *http.Request, uri string) ([]byte, bool, error) {
+	ctx := r.Context()
+	x, err := ObjectByURI(ctx, d.db.Read, uri)
+	if errors.Is(err, ErrNotFound) {
+		raw, err := d.activity(ctx, uri)
+		return raw, true, err
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if !x.Local {
+		return nil, false, fmt.Errorf("%w: %s is not from here", ErrNotFound, uri)
+	}
+	if !x.Readable("") {
+		if err := d.mayRead(r, x); err != nil {
+			return nil, false, err
+		}
+	}
+	if !x.Deleted.IsZero() {
+		return nil, false, errGone{x}
+	}
+	return x.Raw, x.Audience == nil, nil
+}
+
+// mayRead checks that a request is signed by somebody whom a private document is for, or by the instance of one.
+func (d *documents) mayRead(r *http.Request, x Object) error {
+	key, err := d.verifier.Verify(r.Context(), r, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	host := actor.HostOf(key.Owner)
+	if blocked, err := d.hosts.IsBlocked(r.Context(), host); err != nil {
+		return err
+	} else if blocked {
+		return fmt.Errorf("%w: %s is blocked", ErrNotFound, host)
+	}
+	if x.Readable(key.Owner) {
+		return nil
+	}
+	reader, err := d.actors.Known(r.Context(), key.Owner)
+	if err != nil {
+		return err
+	}
+	if reader.Kind != string(vocab.Application) {
+		return fmt.Errorf("%w: %s is not for %s", ErrNotFound, x.URI, key.Owner)
+	}
+	for _, audience := range x.Audience {
+		if vocab.SameOrigin(audience, key.Owner) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s is not for %s", ErrNotFound, x.URI, key.Owner)
+}
+
+// activity returns a public activity.
+func (d *documents) activity(ctx context.Context, uri string) ([]byte, error) {
+	var row sent
+	err := d.db.Read.WithContext(ctx).Where("uri = ? AND public", uri).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, uri)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read activity %s: %w", uri, err)
+	}
+	return row.Raw, nil
+}
+
+func (d *documents) proposal(ctx context.Context, product string) ([]byte, error) {
+	p, err := d.goods.Product(ctx, product)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Open {
+		return nil, fmt.Errorf("%w: %s is not for sale", ErrNotFound, product)
+	}
+	return json.Marshal(vocab.Proposal{
+		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: vocab.Namespace + "AudioTrack",
+		Price: priceOf(p), Updated: p.UpdatedAt.UTC(),
+	}.Object())
+}
+
+// collection returns a collection of an actor, or with ?page=N one page of it, from 1.
+func (d *documents) collection(ctx context.Context, owner, name string, query url.Values) ([]byte, error) {
+	who, err := d.actors.Local(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := lists[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: collection %s", ErrNotFound, name)
+	}
+	total, err := list.count(ctx, d.db.Read, who.URI)
+	if err != nil {
+		return nil, err
+	}
+	id := owner + "/" + name
+	c := vocab.Collection{ID: id, TotalItems: total}
+	last := max((total+pageSize-1)/pageSize, 1)
+	if !query.Has("page") {
+		c.First, c.Last = pageURI(id, 1), pageURI(id, last)
+		return build(c)
+	}
+	page, err := strconv.ParseInt(query.Get("page"), 10, 64)
+	if query.Get("page") == "true" {
+		page, err = 1, nil
+	}
+	if err != nil || page < 1 || page > maxPage {
+		return nil, fmt.Errorf("%w: page %.20q", ErrNotFound, query.Get("page"))
+	}
+	c.ID, c.PartOf = pageURI(id, page), id
+	if page > 1 {
+		c.Prev = pageURI(id, page-1)
+	}
+	if page < last {
+		c.Next = pageURI(id, page+1)
+	}
+	c.Items, err = list.items(ctx, d.db.Read, who.URI, int(page-1)*pageSize, pageSize)
+	if err != nil {
+		return nil, err
+	}
+	return build(c)
+}
+
+func pageURI(id string, page int64) string { return id + "?page=" + strconv.FormatInt(page, 10) }
+
+func build(c vocab.Collection) ([]byte, error) {
+	m, err := c.Build()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(m)
+}

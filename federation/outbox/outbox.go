@@ -1,0 +1,237 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"antiphon/federation/actor"
+	"antiphon/federation/discover"
+	"antiphon/internal/db"
+	"antiphon/internal/httpx"
+	"antiphon/internal/jobs"
+	"antiphon/vocab"
+)
+
+// Config of the outbox.
+type Config struct {
+	// BaseURL is the instance's, without a trailing slash.
+	BaseURL string
+	// FileURL is the address of a public file (a preview, a cover) by its CID.
+	FileURL func(cid, filename string) string
+	// Words tells a price to people ("5 EUR", "free"), in plain text; nil or empty text says nothing of it.
+	Words func(units, asset string, decimals int) string
+	// PerHost is how many deliveries to one host run at a time; 2 when 0.
+	PerHost int
+}
+
+// Parts are what the outbox is joined with.
+type Parts struct {
+	DB     *db.DB
+	Jobs   *jobs.Queue
+	Actors *actor.Registry
+	Hosts  *discover.Hosts
+	HTTP   *httpx.Client
+	Goods  Goods
+	// Receive takes an activity for local recipients inside tx; it is inbox.Inbox's method of that name.
+	Receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Outbox sends. It is safe for concurrent use.
+type Outbox struct {
+	config  Config
+	db      *db.DB
+	jobs    *jobs.Queue
+	actors  *actor.Registry
+	hosts   *discover.Hosts
+	http    *httpx.Client
+	goods   Goods
+	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
+	log     *slog.Logger
+	now     func() time.Time
+	lanes   *lanes
+}
+
+// New makes an outbox; nothing is delivered before its jobs are registered and the queue started.
+func New(config Config, p Parts) *Outbox {
+	if config.PerHost == 0 {
+		config.PerHost = 2
+	}
+	return &Outbox{
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
+		receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
+	}
+}
+
+// ErrActivity is returned for an activity that this instance must not send.
+var ErrActivity = errors.New("activity cannot be sent")
+
+// Activity is to be sent.
+type Activity struct {
+	// From is the local actor who signs.
+	From string
+	// To are actor URIs, and the followers collection of From for all followers. The public collection may stand
+	// among them and reaches nobody by itself.
+	To []string
+	// Raw is the activity, byte for byte as it is delivered.
+	Raw []byte
+	// Public puts the activity into the collection that everyone may read, and lets servers with a shared inbox get
+	// one copy. Anything else goes to each recipient's own inbox, except for what goes to followers.
+	Public bool
+	// Music lets only those followers get it whose servers speak our vocabulary.
+	Music bool
+}
+
+// sent is a stored activity.
+type sent struct {
+	URI       string `gorm:"primaryKey"`
+	Actor     string
+	Public    bool
+	Raw       []byte
+	CreatedAt time.Time
+}
+
+// TableName is gorm's name for the table.
+func (sent) TableName() string { return "outbox" }
+
+// Send stores the activity and, in the same transaction, one delivery for each distinct inbox. An activity whose id was
+// sent before goes only to inboxes that have not had it.
+func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
+	parsed, err := o.check(a)
+	if err != nil {
+		return err
+	}
+	tx = tx.WithContext(ctx)
+	row := sent{URI: parsed.ID, Actor: a.From, Public: a.Public, Raw: a.Raw, CreatedAt: o.utc()}
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+		return fmt.Errorf("store activity %s: %w", parsed.ID, err)
+	}
+	here, next, err := o.recipients(ctx, tx, parsed.ID, a)
+	if err != nil {
+		return err
+	}
+	for _, job := range next {
+		if err := o.jobs.Insert(ctx, tx, job); err != nil {
+			return err
+		}
+	}
+	if !here {
+		return nil
+	}
+	if err := o.receive(ctx, tx, a.From, a.Raw); err != nil {
+		return fmt.Errorf("deliver %s here: %w", parsed.ID, err)
+	}
+	return nil
+}
+
+func (o *Outbox) check(a Activity) (vocab.Activity, error) {
+	parsed, err := vocab.ParseActivity(a.Raw)
+	if err != nil {
+		return parsed, fmt.Errorf("%w: %w", ErrActivity, err)
+	}
+	if parsed.ID == "" || !o.actors.Own(parsed.ID) || parsed.Actor != a.From || !o.actors.Own(a.From) {
+		return parsed, fmt.Errorf("%w: %s by %s is not one of %s", ErrActivity, parsed.ID, parsed.Actor, a.From)
+	}
+	var hidden struct{ Bto, Bcc json.RawMessage }
+	if err := json.Unmarshal(a.Raw, &hidden); err != nil || hidden.Bto != nil || hidden.Bcc != nil {
+		return parsed, fmt.Errorf("%w: %s names hidden recipients", ErrActivity, parsed.ID)
+	}
+	return parsed, nil
+}
+
+// recipients finds the inboxes of a, each once, and whether somebody here is among them. It asks no other server: who
+// is not known yet is looked up by the delivery. Followers elsewhere may be many and are left to a job of their own.
+func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, id string, a Activity) (here bool, out []jobs.Args, err error) {
+	followers := false
+	var uris []string
+	for _, to := range a.To {
+		switch to {
+		case vocab.Public, "", a.From:
+		case Followers(a.From):
+			followers = true
+		default:
+			uris = append(uris, to)
+		}
+	}
+	if followers {
+		out = append(out, spread{Activity: id, From: a.From, Music: a.Music})
+		if here, err = actor.FollowedHere(ctx, tx, a.From); err != nil {
+			return false, nil, err
+		}
+	}
+	known, err := actor.MailboxesOf(ctx, tx, uris)
+	if err != nil {
+		return false, nil, err
+	}
+	seen := map[delivery]bool{}
+	for _, uri := range uris {
+		box, ok := known[uri]
+		if o.actors.Own(uri) {
+			here = here || ok
+			continue
+		}
+		d := delivery{Activity: id, From: a.From, Inbox: box.Inbox}
+		if box.SharedInbox != "" && (a.Public || followers) {
+			d.Inbox = box.SharedInbox
+		}
+		if !ok {
+			d = delivery{Activity: id, From: a.From, To: uri}
+		}
+		if !seen[d] {
+			seen[d] = true
+			out = append(out, d)
+		}
+	}
+	return here, out, nil
+}
+
+// Followers is the followers collection of a local actor.
+func Followers(actorURI string) string { return actorURI + "/followers" }
+
+// Compose builds the JSON of an activity, as Send takes it.
+func Compose(a vocab.Activity) ([]byte, error) {
+	m, err := a.Build()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(m)
+}
+
+// Tell builds an activity and sends it: to its To and Cc, and into the public collection if everyone is addressed.
+func (o *Outbox) Tell(ctx context.Context, tx *gorm.DB, a vocab.Activity) error {
+	raw, err := Compose(a)
+	if err != nil {
+		return err
+	}
+	return o.Send(ctx, tx, Activity{From: a.Actor, To: append(append([]string{}, a.To...), a.Cc...), Raw: raw, Public: a.Public()})
+}
+
+func (o *Outbox) utc() time.Time { return o.now().UTC().Truncate(time.Second) }
+
+// NewID is the URI of something new of that kind, with 130 random bits: BaseURL/kind/id.
+func (o *Outbox) NewID(kind string) string {
+	return o.config.BaseURL + "/" + kind + "/" + strings.ToLower(rand.Text())
+}
+
+// Sent returns an activity that was sent from here, or ErrNotFound.
+func Sent(ctx context.Context, tx *gorm.DB, uri string) ([]byte, error) {
+	var row sent
+	err := tx.WithContext(ctx).Where("uri = ?", uri).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, uri)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read activity %s: %w", uri, err)
+	}
+	return row.Raw, nil
+}

@@ -1,0 +1,331 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/federation/actor"
+	"antiphon/internal/jobs"
+	"antiphon/media"
+	"antiphon/media/access"
+	"antiphon/vocab"
+	"antiphon/vocab/proof"
+)
+
+const (
+	kindTrack = string(vocab.KindAudioTrack)
+	kindNote  = string(vocab.KindNote)
+	// previewLength is how long a preview is, unless the track ends before.
+	previewLength = 30 * time.Second
+)
+
+// Goods is what is sold of a track; *access.Service is one.
+type Goods interface {
+	// Product returns a product by its URI, or access.ErrUnknownProduct.
+	Product(ctx context.Context, uri string) (access.Product, error)
+	// ProductOf returns the product that a track is sold as.
+	ProductOf(ctx context.Context, track string) (access.Product, error)
+	// Capsules returns the capsules of a track.
+	Capsules(ctx context.Context, track string) ([]access.Capsule, error)
+}
+
+func (o *Outbox) registerTracks(q *jobs.Queue) {
+	retry := func(attempt int) time.Duration { return min(time.Second<<min(attempt, 12), time.Hour) }
+	jobs.Handle(q, jobs.Handler[media.TrackPublished]{
+		Work: func(ctx context.Context, f media.TrackPublished, _ int) error {
+			return o.tellTrack(ctx, f.Track, "")
+		},
+		Retry: retry, Timeout: 5 * time.Minute,
+	})
+	jobs.Handle(q, jobs.Handler[media.TrackChanged]{
+		Work: func(ctx context.Context, f media.TrackChanged, _ int) error {
+			return o.tellTrack(ctx, f.Track, strconv.FormatInt(f.Updated.UnixMilli(), 10))
+		},
+		Retry: retry, Timeout: 5 * time.Minute,
+	})
+}
+
+// release is what is told about one track, once.
+type release struct {
+	track media.Track
+	// change tells updates of one track apart; empty for the first release.
+	change string
+	artist actor.Actor
+	now    time.Time
+	// note and object are the documents, with the bytes of object as they were signed.
+	note   map[string]any
+	signed []byte
+	post   Post
+	object vocab.Track
+	// fresh says that there is no note yet, known that the object was sent before.
+	fresh, known bool
+}
+
+// tellTrack tells an artist's followers how a track stands now: published, changed or taken back. Run again, it tells
+// nothing twice.
+func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string) error {
+	t, err := media.ByID(ctx, o.db.Read, id)
+	if errors.Is(err, media.ErrNotFound) {
+		return jobs.Cancel(err)
+	}
+	if err != nil {
+		return err
+	}
+	r := release{track: t, change: change, now: o.utc()}
+	if r.artist, err = o.actors.Local(ctx, t.Artist); err != nil {
+		return err
+	}
+	r.post, err = PostOf(ctx, o.db.Read, t.Artist, t.URI)
+	if r.fresh = errors.Is(err, ErrNotFound); err != nil && !r.fresh {
+		return err
+	}
+	told, err := ObjectByURI(ctx, o.db.Read, t.URI)
+	if r.known = err == nil; err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if t.State != media.Published {
+		if r.fresh {
+			return nil
+		}
+		return o.withdraw(ctx, r)
+	}
+	if done, err := o.told(ctx, r); err != nil || done {
+		return err
+	}
+	// Others refuse an update that is not newer than what they have.
+	for _, before := range []time.Time{told.Updated, told.Deleted} {
+		if r.known && !r.now.After(before) {
+			r.now = before.UTC().Add(time.Second)
+		}
+	}
+	if err := o.describe(ctx, &r); err != nil {
+		return err
+	}
+	return o.tell(ctx, r)
+}
+
+// told reports whether this very change was told before.
+func (o *Outbox) told(ctx context.Context, r release) (bool, error) {
+	if r.change == "" {
+		return !r.fresh, nil
+	}
+	_, err := Sent(ctx, o.db.Read, r.track.URI+"/updates/"+r.change)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// describe makes the two documents of a track, linked with each other.
+func (o *Outbox) describe(ctx context.Context, r *release) error {
+	if r.fresh {
+		r.post.URI = o.NewID("notes")
+	}
+	var err error
+	if r.object, err = o.trackObject(ctx, *r); err != nil {
+		return err
+	}
+	method, key, err := o.actors.ProofKey(ctx, r.artist.URI)
+	if err != nil {
+		return err
+	}
+	if _, r.signed, err = proof.Sign(r.object.Object(), key, method, r.now); err != nil {
+		return fmt.Errorf("sign track %s: %w", r.track.URI, err)
+	}
+	note := o.noteOf(*r)
+	if r.note, err = note.Build(); err != nil {
+		return fmt.Errorf("write note of %s: %w", r.track.URI, err)
+	}
+	r.post = Post{
+		URI: note.ID, Actor: r.artist.URI, Track: r.track.URI, Content: note.Content, URL: note.URL, Audio: r.object.Preview.URL,
+		Cover: r.object.Cover.URL, Title: r.track.Title, PublishedAt: note.Published, CreatedAt: r.now,
+	}
+	return nil
+}
+
+func (o *Outbox) trackObject(ctx context.Context, r release) (vocab.Track, error) {
+	t := r.track
+	manifest, err := media.BlockByCID(ctx, o.db.Read, t.Manifest)
+	if err != nil {
+		return vocab.Track{}, fmt.Errorf("manifest of %s: %w", t.URI, err)
+	}
+	x := vocab.Track{
+		ID: t.URI, AttributedTo: t.Artist, Name: t.Title, Album: vocab.Album{Name: t.Album},
+		Duration: max(t.Duration().Round(time.Second), time.Second), To: []string{vocab.Public}, Cc: []string{Followers(t.Artist)},
+		URL: r.artist.URL + "/" + t.Slug, Note: r.post.URI, Content: paragraphs(t.About),
+		Manifest: vocab.Manifest{CID: t.Manifest, Size: manifest.Size}, Size: t.SealedBytes, ContentKeyHash: t.ContentKeyHash,
+	}
+	if t.PublishedAt != nil {
+		x.Published = t.PublishedAt.UTC()
+	}
+	if r.known {
+		x.Updated = r.now
+	}
+	if strings.HasPrefix(t.Licence, "https://") {
+		x.License = t.Licence
+	}
+	if t.Preview != "" {
+		x.Preview = vocab.Media{URL: o.config.FileURL(t.Preview, "preview.mp3"), MediaType: "audio/mpeg"}
+	}
+	if t.Cover != "" {
+		x.Cover = vocab.Media{URL: o.config.FileURL(t.Cover, "cover.jpg"), MediaType: "image/jpeg"}
+	}
+	if t.CoverSmall != "" {
+		x.Icon = vocab.Media{URL: o.config.FileURL(t.CoverSmall, "cover-small.jpg"), MediaType: "image/jpeg"}
+	}
+	return x, o.addGoods(ctx, &x)
+}
+
+// addGoods puts the capsules and the price on a track.
+func (o *Outbox) addGoods(ctx context.Context, x *vocab.Track) error {
+	capsules, err := o.goods.Capsules(ctx, x.ID)
+	if err != nil {
+		return fmt.Errorf("capsules of %s: %w", x.ID, err)
+	}
+	p, err := o.goods.ProductOf(ctx, x.ID)
+	if err != nil {
+		return fmt.Errorf("product of %s: %w", x.ID, err)
+	}
+	for _, c := range capsules {
+		if c.Product == p.URI && c.Version == p.Version {
+			x.Capsules = append(x.Capsules, vocab.Capsule{
+				Product: c.Product, Version: c.Version, DelegatingKey: p.DelegatingKey, Capsule: c.Capsule, Ciphertext: c.Ciphertext,
+			})
+		}
+	}
+	if p.Open {
+		x.Proposals = []vocab.ProposalLink{{ID: ProposalURI(p.URI), Product: p.URI, Price: priceOf(p)}}
+	}
+	return nil
+}
+
+func priceOf(p access.Product) vocab.Price {
+	return vocab.Price{Amount: p.Units, Asset: p.Asset, Decimals: p.Decimals}
+}
+
+// noteOf is the announcement: what timelines everywhere can show and play.
+func (o *Outbox) noteOf(r release) vocab.Note {
+	n := vocab.Note{
+		ID: r.post.URI, AttributedTo: r.artist.URI, URL: r.object.URL, To: r.object.To, Cc: r.object.Cc, Track: r.object.ID,
+		Content: o.words(r), Published: r.post.PublishedAt.UTC(),
+	}
+	if r.fresh {
+		n.Published = r.now
+	} else {
+		n.Updated = r.now
+	}
+	if r.object.Preview.URL != "" {
+		length := r.track.Duration() - time.Duration(r.track.PreviewStartMS)*time.Millisecond
+		n.Attachments = []vocab.Attachment{{
+			Type: "Audio", Media: r.object.Preview, Name: r.track.Title + " - " + r.artist.Display + " (preview)",
+			Duration: min(max(length, time.Second), previewLength).Round(time.Second), Icon: r.object.Cover,
+		}}
+	}
+	return n
+}
+
+// words is the announcement's text.
+func (o *Outbox) words(r release) string {
+	seconds := int(r.object.Duration / time.Second)
+	text := fmt.Sprintf(`<p>New track: <a href="%s">%s</a> (%d:%02d)`, html.EscapeString(r.object.URL), html.EscapeString(r.track.Title),
+		seconds/60, seconds%60)
+	if len(r.object.Proposals) > 0 && o.config.Words != nil {
+		price := r.object.Proposals[0].Price
+		if words := o.config.Words(price.Amount, price.Asset, price.Decimals); words != "" {
+			text += " – " + html.EscapeString(words)
+		}
+	}
+	return text + "</p>" + r.object.Content
+}
+
+// paragraphs makes HTML of plain text.
+func paragraphs(text string) string {
+	var out strings.Builder
+	for p := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		if p = strings.TrimSpace(p); p != "" {
+			out.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(p), "\n", "<br>") + "</p>")
+		}
+	}
+	return out.String()
+}
+
+// tell stores the documents and sends them, in one transaction: the note to all followers, the track to those who read
+// it.
+func (o *Outbox) tell(ctx context.Context, r release) error {
+	noteRef, err := vocab.Embed(r.note)
+	if err != nil {
+		return err
+	}
+	trackRef := vocab.Ref{ID: r.track.URI, Types: []string{kindTrack}, Raw: r.signed}
+	return o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		for _, x := range []Object{
+			{URI: r.post.URI, Kind: kindNote, Owner: r.artist.URI, Raw: noteRef.Raw, Created: r.post.PublishedAt, Updated: r.now},
+			{URI: r.track.URI, Kind: kindTrack, Owner: r.artist.URI, Raw: r.signed, Created: r.post.PublishedAt, Updated: r.now},
+		} {
+			if err := o.Store(ctx, tx, x); err != nil {
+				return err
+			}
+		}
+		if err := PutPost(ctx, tx, r.post); err != nil {
+			return err
+		}
+		if err := o.tellOne(ctx, tx, r, noteRef, !r.fresh, false); err != nil {
+			return err
+		}
+		return o.tellOne(ctx, tx, r, trackRef, r.known, true)
+	})
+}
+
+// tellOne sends a Create, or an Update of what was created before.
+func (o *Outbox) tellOne(ctx context.Context, tx *gorm.DB, r release, object vocab.Ref, before, music bool) error {
+	a := vocab.Activity{
+		ID: object.ID + "/create", Type: vocab.VerbCreate, Actor: r.artist.URI, Object: object, To: r.object.To, Cc: r.object.Cc,
+		Published: r.now,
+	}
+	if before {
+		a.ID, a.Type = object.ID+"/updates/"+r.change, vocab.VerbUpdate
+	}
+	return o.broadcast(ctx, tx, a, music)
+}
+
+// broadcast sends to followers, or with music to those whose servers read it.
+func (o *Outbox) broadcast(ctx context.Context, tx *gorm.DB, a vocab.Activity, music bool) error {
+	raw, err := Compose(a)
+	if err != nil {
+		return err
+	}
+	return o.Send(ctx, tx, Activity{From: a.Actor, To: []string{Followers(a.Actor)}, Raw: raw, Public: true, Music: music})
+}
+
+// withdraw takes an announcement and its track back. The note's id is never used again; the track's is, by an Update,
+// when it is published anew.
+func (o *Outbox) withdraw(ctx context.Context, r release) error {
+	return o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := RemovePost(ctx, tx, r.artist.URI, r.post.URI); err != nil {
+			return err
+		}
+		for uri, music := range map[string]bool{r.post.URI: false, r.track.URI: true} {
+			if err := DeleteObject(ctx, tx, r.artist.URI, uri, true, r.now); err != nil {
+				return err
+			}
+			a := vocab.Activity{
+				ID: uri + "/delete/" + r.change, Type: vocab.VerbDelete, Actor: r.artist.URI, Object: vocab.Ref{ID: uri},
+				To: []string{vocab.Public}, Cc: []string{Followers(r.artist.URI)}, Published: r.now,
+			}
+			if err := o.broadcast(ctx, tx, a, music); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ProposalURI is where a product's price is told.
+func ProposalURI(product string) string { return product + "/proposal" }

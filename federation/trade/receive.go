@@ -1,0 +1,264 @@
+package trade
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"antiphon/federation/inbox"
+	"antiphon/federation/outbox"
+	"antiphon/media/access"
+	"antiphon/payments"
+	"antiphon/payments/amount"
+	"antiphon/payments/purchase"
+	"antiphon/vocab"
+	"antiphon/vocab/multikey"
+)
+
+// offerAgreement answers a buyer's offer: with an order at the seller's price, or with a refusal.
+func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
+	offer := in.Activity
+	a, err := vocab.ReadOfferedAgreement(offer.Object.Raw)
+	if err != nil {
+		return s.reject(ctx, offer, s.ownerOf(offer), "malformed", "The offer is malformed.")
+	}
+	p, err := s.Access.Product(ctx, a.Product)
+	if errors.Is(err, access.ErrUnknownProduct) || err == nil && a.Proposal != p.URI+"/proposal" {
+		return s.reject(ctx, offer, s.ownerOf(offer), "unknown-product", "There is no such product here.")
+	}
+	if err != nil {
+		return err
+	}
+	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
+	if err != nil {
+		return fmt.Errorf("fetch buyer: %w", err)
+	}
+	if buyer.ReceivingKey != a.ReceivingKey || buyer.RequestingKey != a.RequestingKey {
+		return s.reject(ctx, offer, p.Artist, "unknown-key", "The keys of the offer are not the ones that you publish.")
+	}
+	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
+		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
+	}
+	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
+		return fmt.Errorf("meet proxies: %w", err)
+	}
+	price, err := amount.Parse(a.Amount, a.Asset)
+	if err != nil {
+		return s.reject(ctx, offer, p.Artist, "price", "The amount or the asset is malformed.")
+	}
+	placed, err := s.Orders.Place(ctx, payments.Request{
+		Offer: offer.ID, Buyer: in.Actor.URI, Artist: p.Artist, Product: p.URI, Amount: price,
+		ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
+	})
+	var refused *payments.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return s.reject(ctx, offer, p.Artist, refused.Code, refused.Summary)
+	case err != nil:
+		return err
+	case placed.Granted != "":
+		if err := s.reject(ctx, offer, p.Artist, "already-granted", "You have this already; it is sent to you again."); err != nil {
+			return err
+		}
+		return s.again(ctx, offer.ID, placed.Granted)
+	}
+	return nil
+}
+
+// ownerOf is the local actor that an offer was addressed to, who then is the one to refuse it.
+func (s *Service) ownerOf(offer vocab.Activity) string {
+	for _, to := range offer.To {
+		if strings.HasPrefix(to, s.BaseURL+"/users/") {
+			return to
+		}
+	}
+	return s.Access.InstanceActor()
+}
+
+// reject answers an offer with no; its id follows from the offer's, so that it is said once.
+func (s *Service) reject(ctx context.Context, offer vocab.Activity, from, code, words string) error {
+	return s.send(ctx, nil, vocab.Activity{
+		ID: s.BaseURL + "/rejects/" + digest(offer.ID), Type: vocab.VerbReject, Actor: from, To: []string{offer.Actor},
+		Object: vocab.Ref{ID: offer.ID}, Code: code, Summary: words,
+	})
+}
+
+// again sends a grant that was made before once more.
+func (s *Service) again(ctx context.Context, offer, grant string) error {
+	raw, err := s.kept(ctx, grant)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		// It was never signed yet: its own job is still to send it.
+		return nil
+	}
+	g, err := vocab.ReadGrant(raw)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, nil, vocab.Activity{
+		ID: grant + "/again/" + digest(offer), Type: vocab.VerbCreate, Actor: g.AttributedTo, Object: vocab.Ref{ID: grant, Raw: raw}, To: []string{g.To},
+	})
+}
+
+// offerKeyFragment takes a fragment into custody, or says why not.
+func (s *Service) offerKeyFragment(ctx context.Context, in inbox.Incoming) error {
+	err := s.hold(ctx, in)
+	var refused *access.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return s.answerFragment(ctx, in.Activity, vocab.VerbReject, refused.Code, refused.Words)
+	case err != nil:
+		return err
+	}
+	return s.answerFragment(ctx, in.Activity, vocab.VerbAccept, "", "")
+}
+
+func (s *Service) hold(ctx context.Context, in inbox.Incoming) error {
+	bad := &access.Refusal{Code: "bad-fragment", Words: "The fragment's proof or form is not good."}
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
+	if err != nil {
+		s.Log.Warn("key fragment refused", "from", in.Actor.URI, "error", err)
+		return bad
+	}
+	k, err := vocab.ReadKeyFragment(verified.Raw)
+	if err != nil {
+		return bad
+	}
+	return s.Access.Hold(ctx, k, verified.Object)
+}
+
+func (s *Service) answerFragment(ctx context.Context, offer vocab.Activity, verb vocab.Verb, code, words string) error {
+	return s.send(ctx, nil, vocab.Activity{
+		ID: s.BaseURL + "/answers/" + digest(offer.ID), Type: verb, Actor: s.Access.InstanceActor(), To: []string{offer.Actor},
+		Object: vocab.Ref{ID: offer.ID}, Code: code, Summary: words,
+	})
+}
+
+// accepted takes a seller's yes to an offer of ours, or a proxy's to a fragment.
+func (s *Service) accepted(ctx context.Context, in inbox.Incoming) error {
+	object := in.Activity.Object.ID
+	if kfrag, ok := s.fragmentOf(object); ok {
+		return s.Access.KfragAnswered(ctx, in.Actor.URI, kfrag, "")
+	}
+	verified, err := s.check(ctx, in.Activity.Result.Raw, in.Actor.URI)
+	if err != nil {
+		return fmt.Errorf("agreement: %w", err)
+	}
+	a, err := vocab.ReadAgreement(verified.Raw)
+	if err != nil {
+		return fmt.Errorf("agreement: %w", err)
+	}
+	terms, err := termsOf(a)
+	if err != nil {
+		return fmt.Errorf("agreement: %w", err)
+	}
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.Purchases.Accepted(tx, in.Actor.URI, object, terms)
+	})
+}
+
+func termsOf(a vocab.Agreement) (purchase.Terms, error) {
+	asked, err := amount.Parse(a.Amount, a.Asset)
+	if err != nil {
+		return purchase.Terms{}, err
+	}
+	t := purchase.Terms{
+		Agreement: a.ID, Product: a.Product, Amount: asked, ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
+	}
+	if a.Invoice == nil {
+		return t, nil
+	}
+	invoiced, err := amount.Parse(a.Invoice.Amount, a.Invoice.Asset)
+	if err != nil {
+		return purchase.Terms{}, err
+	}
+	t.Invoice = &purchase.Invoice{
+		Provider: a.Invoice.Provider, Asset: invoiced.Asset, Units: invoiced.Units, Decimals: a.Invoice.Decimals,
+		Target: a.Invoice.Target, Identifier: a.Invoice.Identifier, Expires: a.Invoice.Expires,
+	}
+	return t, nil
+}
+
+// rejected takes a seller's no to an offer of ours, or a proxy's to a fragment.
+func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
+	object := in.Activity.Object.ID
+	if kfrag, ok := s.fragmentOf(object); ok {
+		return s.Access.KfragAnswered(ctx, in.Actor.URI, kfrag, in.Activity.Code)
+	}
+	words := in.Activity.Summary
+	if words == "" {
+		words = "The seller turned the offer down without a reason."
+	}
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.Purchases.Rejected(tx, in.Actor.URI, object, words)
+	})
+}
+
+// fragmentOf is the key fragment that an offer of ours brought.
+func (s *Service) fragmentOf(offer string) (string, bool) {
+	kfrag, ok := strings.CutSuffix(offer, "/offer")
+	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
+}
+
+// receipt keeps the receipt of a purchase.
+func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	r, err := vocab.ReadReceipt(verified.Raw)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
+			return err
+		}
+		now := s.Now().UTC()
+		return outbox.PutObject(ctx, tx, outbox.Object{
+			URI: r.ID, Kind: string(vocab.KindReceipt), Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw, Created: now, Updated: now,
+		})
+	})
+}
+
+// grant keeps a grant, or a later form of one, and ends its purchase.
+func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
+	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)
+	if err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	g, err := vocab.ReadGrant(verified.Raw)
+	if err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	keys := make(map[string]string, len(in.Actor.ProofKeys))
+	for method, key := range in.Actor.ProofKeys {
+		if keys[method], err = multikey.EncodeEd25519(key); err != nil {
+			return err
+		}
+	}
+	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		err := s.Purchases.GrantArrived(tx, in.Actor.URI, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)
+		if err != nil {
+			return err
+		}
+		return s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys)
+	})
+}
+
+// revoked erases what is held of a grant that its artist has taken back.
+func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
+	return s.Access.Erase(ctx, in.Actor.URI, in.Activity.Object.ID)
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}

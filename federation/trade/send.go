@@ -1,0 +1,146 @@
+package trade
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"antiphon/federation/outbox"
+	"antiphon/payments"
+	"antiphon/vocab"
+)
+
+// sendOffer offers to buy, on behalf of a local user.
+func (s *Service) sendOffer(ctx context.Context, id string) error {
+	p, err := s.Purchases.ByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	nonce, err := base64.RawURLEncoding.DecodeString(p.Nonce)
+	if err != nil {
+		return fmt.Errorf("nonce of purchase %s: %w", id, err)
+	}
+	object, err := vocab.Embed(vocab.Agreement{
+		Proposal: p.Product + "/proposal", Product: p.Product,
+		Price:        vocab.Price{Amount: p.Units.String(), Asset: string(p.Asset), Decimals: p.Decimals},
+		ReceivingKey: p.ReceivingKey, RequestingKey: p.RequestingKey, Nonce: nonce,
+	}.Object())
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, nil, vocab.Activity{ID: p.Offer, Type: vocab.VerbOffer, Actor: p.Buyer, Object: object, To: []string{p.Artist}})
+}
+
+// sendAccept confirms an order to its buyer, with the invoice if there is something to pay.
+func (s *Service) sendAccept(ctx context.Context, order string) error {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
+	if err != nil {
+		return err
+	}
+	raw, err := s.signed(ctx, o.URI, o.Artist, func() (map[string]any, error) {
+		a := vocab.Agreement{
+			ID: o.URI, AttributedTo: o.Artist, Proposal: o.Product + "/proposal", Product: o.Product, Version: int(o.Version),
+			Price: price(o), ReceivingKey: o.ReceivingKey, RequestingKey: o.RequestingKey,
+		}
+		if o.Ground == payments.GroundPayment {
+			a.Invoice = &vocab.Invoice{
+				Provider: o.Provider, Price: price(o), Target: o.Target, Identifier: o.Identifier, Expires: o.ExpiresAt.UTC(),
+			}
+		}
+		return a.Object(), nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
+		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
+		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
+	})
+}
+
+func price(o payments.Order) vocab.Price {
+	return vocab.Price{Amount: o.Units.String(), Asset: string(o.Asset), Decimals: o.Decimals}
+}
+
+// sendReceipt is the payment-confirmed activity.
+func (s *Service) sendReceipt(ctx context.Context, order string) error {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
+	if err != nil {
+		return err
+	}
+	raw, err := s.signed(ctx, o.Receipt, o.Artist, func() (map[string]any, error) {
+		r := vocab.Receipt{
+			ID: o.Receipt, AttributedTo: o.Artist, To: o.Buyer, Agreement: o.URI, Product: o.Product, Version: int(o.Version),
+			Ground: vocab.Ground(o.Ground), Price: price(o), ReceivingKey: o.ReceivingKey, RequestingKey: o.RequestingKey, PaidAt: o.PaidAt.UTC(),
+		}
+		if o.Ground == payments.GroundPayment {
+			r.Provider = o.Provider
+			var err error
+			if r.PaymentHash, err = hex.DecodeString(o.PaymentHash); err != nil {
+				return nil, fmt.Errorf("payment hash of %s: %w", o.URI, err)
+			}
+		}
+		return r.Object(), nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.create(ctx, s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw), o.Buyer)
+}
+
+// sendGrant brings a grant to its buyer.
+func (s *Service) sendGrant(ctx context.Context, uri string) error {
+	g, err := s.Access.Grant(ctx, uri)
+	if err != nil {
+		return err
+	}
+	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
+	if err != nil {
+		return err
+	}
+	return s.create(ctx, s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw), g.To)
+}
+
+// create sends a new signed object to one actor.
+func (s *Service) create(ctx context.Context, o *outbox.Object, to string) error {
+	return s.send(ctx, o, vocab.Activity{
+		ID: o.URI + "/create", Type: vocab.VerbCreate, Actor: o.Owner, Object: vocab.Ref{ID: o.URI, Raw: o.Raw}, To: []string{to},
+	})
+}
+
+// sendKfrags offers each fragment of a set to its proxy.
+func (s *Service) sendKfrags(ctx context.Context, grant string, set int) error {
+	kfrags, err := s.Access.KfragsWaiting(ctx, grant, set)
+	if err != nil {
+		return err
+	}
+	for _, k := range kfrags {
+		var object map[string]any
+		if err := json.Unmarshal(k.Object, &object); err != nil {
+			return fmt.Errorf("fragment %s: %w", k.URI, err)
+		}
+		artist, err := s.Access.ArtistOf(ctx, k.URI)
+		if err != nil {
+			return err
+		}
+		raw, err := s.signed(ctx, k.URI, artist, func() (map[string]any, error) { return object, nil })
+		if err != nil {
+			return err
+		}
+		err = s.send(ctx, s.object(k.URI, vocab.KindKeyFragment, artist, k.Proxy, raw), vocab.Activity{
+			ID: k.URI + "/offer", Type: vocab.VerbOffer, Actor: artist, Object: vocab.Ref{ID: k.URI, Raw: raw}, To: []string{k.Proxy},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object is a signed document that its owner and one reader may fetch.
+func (s *Service) object(uri string, kind vocab.Kind, owner, reader string, raw []byte) *outbox.Object {
+	now := s.Now().UTC()
+	return &outbox.Object{URI: uri, Kind: string(kind), Owner: owner, Audience: []string{reader}, Local: true, Raw: raw, Created: now, Updated: now}
+}

@@ -1,0 +1,179 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/media"
+	"antiphon/media/pre/umbral"
+	"antiphon/vocab"
+)
+
+// keptGrant is a grant that a user of this instance received, byte for byte as its seller signed it.
+type keptGrant struct {
+	URI        string `gorm:"primaryKey"`
+	Buyer      string
+	Artist     string
+	Product    string
+	Agreement  string
+	Receipt    string
+	Raw        []byte
+	Keys       string
+	EndTime    *time.Time
+	RevokedAt  *time.Time
+	UpdatedAt  time.Time
+	ReceivedAt time.Time
+}
+
+func (keptGrant) TableName() string { return "grants_held" }
+
+type itemRow struct {
+	GrantURI string `gorm:"primaryKey"`
+	Track    string `gorm:"primaryKey"`
+	Manifest string
+	State    string
+}
+
+func (itemRow) TableName() string { return "grant_items" }
+
+const (
+	itemWaiting = "waiting"
+	itemKept    = "kept"
+)
+
+// Kept is a grant in a user's library.
+type Kept struct {
+	URI, Buyer, Artist, Product string
+	// Raw is the signed AccessGrant; Keys are the artist's proof keys when it came, Multikeys by verification method.
+	Raw        []byte
+	Keys       map[string]string
+	ReceivedAt time.Time
+}
+
+// TakeGrant keeps a grant for its buyer inside tx, after signature, proof and agreement were checked. keys are the
+// artist's proof keys as of now. Its blocks are fetched by a job,
+// so that it plays on when the seller is gone. The same grant twice changes nothing; a later update replaces it.
+func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw []byte, keys map[string]string) error {
+	for _, item := range g.Items {
+		if _, err := umbral.ParseCapsule(item.Capsule); err != nil {
+			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
+		}
+	}
+	var old keptGrant
+	err := tx.Where("uri = ?", g.ID).Take(&old).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return fmt.Errorf("look up grant: %w", err)
+	}
+	if err == nil && (old.Buyer != g.To || old.Artist != g.AttributedTo || old.Product != g.Product) {
+		return &Refusal{"bad-grant", "A grant does not change its buyer, artist or product."}
+	}
+	if err == nil && !g.Updated.After(old.UpdatedAt) {
+		return nil
+	}
+	snapshot, err := text(keys)
+	if err != nil {
+		return err
+	}
+	row := keptGrant{
+		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
+		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
+	}
+	if err := tx.Save(&row).Error; err != nil {
+		return fmt.Errorf("keep grant: %w", err)
+	}
+	for _, item := range g.Items {
+		if err := tx.Save(&itemRow{GrantURI: g.ID, Track: item.Track, Manifest: item.Manifest, State: itemWaiting}).Error; err != nil {
+			return fmt.Errorf("keep item: %w", err)
+		}
+		err := media.Register(tx, media.Block{
+			CID: item.Manifest, Owner: g.ID, Kind: media.KindManifest, Origin: originOf(g.ID), CreatedAt: s.utc(),
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.jobs.Insert(ctx, tx, fetchTrack{Grant: g.ID, Track: item.Track}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// originOf is the base URL of the instance that a grant came from.
+func originOf(grant string) string {
+	scheme, rest, _ := strings.Cut(grant, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+// GrantOf returns the buyer's standing grant of a track, or [ErrUnknownGrant].
+func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error) {
+	var row keptGrant
+	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
+		Where("grants_held.buyer = ? AND grant_items.track = ? AND grants_held.revoked_at IS NULL", buyer, track).
+		Where("grants_held.end_time IS NULL OR grants_held.end_time > ?", s.now().UTC()).
+		Order("grants_held.received_at DESC").Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Kept{}, fmt.Errorf("%w: of %s", ErrUnknownGrant, track)
+	}
+	if err != nil {
+		return Kept{}, err
+	}
+	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt}
+	return k, json.Unmarshal([]byte(row.Keys), &k.Keys)
+}
+
+// Owned is a track that a user was granted.
+type Owned struct {
+	Track, Artist, Grant string
+	ReceivedAt           time.Time
+}
+
+// Library returns what a buyer owns, newest first.
+func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) ([]Owned, error) {
+	var owned []Owned
+	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
+		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at").
+		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL", buyer).
+		Order("grants_held.received_at DESC, grant_items.track").Offset(offset).Limit(limit).Scan(&owned).Error
+	return owned, err
+}
+
+// Knows reports whether a grant is kept for a buyer here, or a fragment of it is in custody.
+func (s *Service) Knows(ctx context.Context, grant string) (bool, error) {
+	var kept, held int64
+	if err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("uri = ?", grant).Count(&kept).Error; err != nil {
+		return false, fmt.Errorf("look up grant: %w", err)
+	}
+	if err := s.db.Read.WithContext(ctx).Model(&heldRow{}).Where("grant_uri = ?", grant).Count(&held).Error; err != nil {
+		return false, fmt.Errorf("look up fragment: %w", err)
+	}
+	return kept+held > 0, nil
+}
+
+// MayRelay reports whether a proxy's URL belongs to a grant that the buyer holds: nothing else is relayed.
+func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool, error) {
+	var row keptGrant
+	err := s.db.Read.WithContext(ctx).Where("uri = ? AND buyer = ?", grant, buyer).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	g, err := vocab.ReadGrant(row.Raw)
+	if err != nil {
+		return false, fmt.Errorf("read kept grant %s: %w", row.URI, err)
+	}
+	for _, proxy := range g.Proxies {
+		if proxy.Reencrypt == url {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,112 @@
+package purchase
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"antiphon/payments/amount"
+)
+
+// Terms are a seller's answer to an offer.
+type Terms struct {
+	Agreement, Product          string
+	Amount                      amount.Amount
+	ReceivingKey, RequestingKey string
+	// Invoice is nil when nothing is to be paid.
+	Invoice *Invoice
+}
+
+// Accepted takes the seller's terms inside tx. Terms that differ from the offer are a [*Refusal] and end the purchase
+// with its words: nothing is paid on them.
+func (s *Service) Accepted(tx *gorm.DB, artist, offer string, t Terms) error {
+	p, err := one(tx.Where("offer = ? AND artist = ?", offer, artist), offer)
+	if err != nil {
+		return err
+	}
+	if p.State != Offered {
+		return nil
+	}
+	if words := differs(p, t); words != "" {
+		p.Words = words
+		return s.move(tx, &p, Refused)
+	}
+	p.Agreement = t.Agreement
+	if t.Invoice == nil {
+		// Nothing to pay: the receipt and the grant are on their way.
+		return s.move(tx, &p, Offered)
+	}
+	text, err := json.Marshal(t.Invoice)
+	if err != nil {
+		return fmt.Errorf("encode invoice: %w", err)
+	}
+	p.Invoice = string(text)
+	return s.move(tx, &p, Invoiced)
+}
+
+// differs says in words how terms differ from what was offered, or nothing.
+func differs(p Purchase, t Terms) string {
+	switch {
+	case t.Product != p.Product:
+		return "The seller answered for another product."
+	case t.ReceivingKey != p.ReceivingKey || t.RequestingKey != p.RequestingKey:
+		return "The seller answered for another key than yours."
+	case t.Amount.Asset != p.Asset:
+		return "The seller asks for another currency than was offered."
+	case t.Amount.Units.Cmp(p.Units) > 0:
+		return "The seller asks for more than was offered."
+	case t.Invoice == nil && !t.Amount.IsZero():
+		return "The seller sent no invoice."
+	case t.Invoice != nil && (t.Invoice.Asset != t.Amount.Asset || t.Invoice.Units.Cmp(t.Amount.Units) != 0):
+		return "The seller's invoice differs from what was agreed."
+	default:
+		return ""
+	}
+}
+
+// Rejected ends a purchase with the seller's reason.
+func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
+	p, err := one(tx.Where("offer = ? AND artist = ?", offer, artist), offer)
+	if err != nil || !p.State.Open() || p.State != Offered {
+		return err
+	}
+	p.Words = words
+	return s.move(tx, &p, Refused)
+}
+
+// ReceiptArrived keeps the signed receipt of a purchase; twice is once.
+func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw []byte) error {
+	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
+	if err != nil || p.Receipt != "" {
+		return err
+	}
+	p.Receipt, p.ReceiptRaw = receipt, raw
+	if p.State == Granted {
+		return s.move(tx, &p, Granted)
+	}
+	p.Words = ""
+	return s.move(tx, &p, Receipt)
+}
+
+// GrantArrived checks that a grant is for the keys and the product of its agreement, and ends the purchase. A grant
+// that answers nothing that this buyer asked for is [ErrNotFound]; one that differs is a [*Refusal].
+func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, product, receiving, requesting string) error {
+	p, err := one(tx.Where("agreement = ? AND artist = ? AND buyer = ?", agreement, artist, buyer), agreement)
+	if errors.Is(err, ErrNotFound) {
+		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement.
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ?", product, artist, buyer).Order("created_at DESC"), product)
+	}
+	if err != nil {
+		return err
+	}
+	if p.Product != product || p.ReceivingKey != receiving || p.RequestingKey != requesting {
+		return &Refusal{"The grant is not what was bought, or for another key."}
+	}
+	if p.State == Granted {
+		return nil
+	}
+	p.GrantURI, p.Words = grant, ""
+	return s.move(tx, &p, Granted)
+}

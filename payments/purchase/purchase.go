@@ -1,0 +1,222 @@
+// Package purchase is the buyer's side of an order: the offer that a user's instance makes, the invoice that comes back,
+// the payment by the instance's own node if it is asked to, and the receipt and the grant that end it.
+//
+// It knows nothing of the network: federation/outbox sends what [OfferMade] asks for, and federation/inbox calls
+// [Service.Accepted], [Service.Rejected], [Service.ReceiptArrived] and [Service.GrantArrived]. Begin with
+// [Service.Begin].
+package purchase
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"antiphon/internal/db"
+	"antiphon/internal/jobs"
+	"antiphon/payments/amount"
+)
+
+// ErrNotFound is returned for a purchase that does not exist, or not for this buyer.
+var ErrNotFound = errors.New("no such purchase")
+
+// Refusal is an answer of a seller that does not fit our offer, or a payment that cannot be made; Words go to the buyer.
+type Refusal struct{ Words string }
+
+// Error makes a Refusal an error.
+func (r *Refusal) Error() string { return r.Words }
+
+// OfferMade: a user wants to buy; the seller is to be told.
+type OfferMade struct {
+	Purchase string `json:"purchase"`
+}
+
+// Kind names the job.
+func (OfferMade) Kind() string { return "offer_made" }
+
+// Purchase is one user's buying of one product.
+type Purchase struct {
+	ID string `gorm:"primaryKey"`
+	// Offer is the URI of our Offer activity.
+	Offer         string
+	Buyer         string
+	Artist        string
+	Product       string
+	Track         string
+	Title         string
+	Units         amount.Units
+	Asset         amount.Asset
+	Decimals      int
+	ReceivingKey  string
+	RequestingKey string
+	// Nonce is 16 random bytes in base64url.
+	Nonce string
+	State State
+	// Words tell the buyer what is unusual; empty when nothing is.
+	Words     string
+	Agreement string
+	// Invoice is the seller's, in JSON; empty before it came and for what is free.
+	Invoice    string
+	Receipt    string
+	ReceiptRaw []byte
+	GrantURI   string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// Amount is what was offered.
+func (p Purchase) Amount() amount.Amount { return amount.Amount{Units: p.Units, Asset: p.Asset} }
+
+// Invoice is what is to be paid, and to whom.
+type Invoice struct {
+	Provider   string       `json:"provider"`
+	Asset      amount.Asset `json:"asset"`
+	Units      amount.Units `json:"units"`
+	Decimals   int          `json:"decimals"`
+	Target     string       `json:"target"`
+	Identifier string       `json:"identifier"`
+	Expires    time.Time    `json:"expires"`
+}
+
+// Invoiced returns the seller's invoice; false when there is none.
+func (p Purchase) Invoiced() (Invoice, bool) {
+	var i Invoice
+	if p.Invoice == "" || json.Unmarshal([]byte(p.Invoice), &i) != nil {
+		return Invoice{}, false
+	}
+	return i, true
+}
+
+// Payer pays from the instance's own node.
+type Payer interface {
+	// Pays reports whether the node can pay in an asset.
+	Pays(asset amount.Asset) bool
+	// Pay pays an invoice once, however often it is called: it looks for the payment in the node's history first. A
+	// [*Refusal] says in words why it cannot be paid at the moment.
+	Pay(ctx context.Context, i Invoice) error
+}
+
+// Parts are what the room is joined with.
+type Parts struct {
+	DB   *db.DB
+	Jobs *jobs.Queue
+	// Payer is nil when the instance has no node of its own.
+	Payer Payer
+	Log   *slog.Logger
+	Now   func() time.Time
+	Rand  io.Reader
+}
+
+// Service is the buyer's side.
+type Service struct {
+	base string
+	Parts
+}
+
+// New makes the room; baseURL is the instance's, without a trailing slash.
+func New(baseURL string, p Parts) *Service { return &Service{base: baseURL, Parts: p} }
+
+// Request says what a user wants to buy.
+type Request struct {
+	Buyer, Artist, Product, Track, Title string
+	Amount                               amount.Amount
+	Decimals                             int
+	ReceivingKey, RequestingKey          string
+}
+
+// Begin makes a purchase and the job that offers it to the seller. While one of the same product is open, or was
+// granted, that one is returned.
+func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
+	nonce := make([]byte, 16)
+	if _, err := io.ReadFull(s.Rand, nonce); err != nil {
+		return Purchase{}, fmt.Errorf("draw nonce: %w", err)
+	}
+	id, now := strings.ToLower(rand.Text()), s.utc()
+	p := Purchase{
+		ID: id, Offer: s.base + "/offers/" + id, Buyer: r.Buyer, Artist: r.Artist, Product: r.Product, Track: r.Track, Title: r.Title,
+		Units: r.Amount.Units, Asset: r.Amount.Asset, Decimals: r.Decimals, ReceivingKey: r.ReceivingKey,
+		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, CreatedAt: now, UpdatedAt: now,
+	}
+	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		var old Purchase
+		err := tx.Where("buyer = ? AND product = ? AND state <> ?", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
+		if err == nil && !s.stale(old) {
+			p = old
+			return nil
+		}
+		if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+			return fmt.Errorf("look up purchase: %w", err)
+		}
+		if err := tx.Create(&p).Error; err != nil {
+			return fmt.Errorf("write purchase: %w", err)
+		}
+		return s.Jobs.Insert(ctx, tx, OfferMade{Purchase: p.ID})
+	})
+	return p, err
+}
+
+// stale reports whether a purchase waits for a payment that nobody will make any more: a new one is begun then.
+func (s *Service) stale(p Purchase) bool {
+	invoice, ok := p.Invoiced()
+	return p.State == Invoiced && ok && s.Now().After(invoice.Expires)
+}
+
+// ByID returns a purchase, or [ErrNotFound].
+func (s *Service) ByID(ctx context.Context, id string) (Purchase, error) {
+	return one(s.DB.Read.WithContext(ctx).Where("id = ?", id), id)
+}
+
+// ByOffer returns the purchase of an Offer's URI, or [ErrNotFound].
+func (s *Service) ByOffer(ctx context.Context, offer string) (Purchase, error) {
+	return one(s.DB.Read.WithContext(ctx).Where("offer = ?", offer), offer)
+}
+
+// ByAgreement returns the purchase of an agreement of a seller's, or [ErrNotFound].
+func (s *Service) ByAgreement(ctx context.Context, artist, agreement string) (Purchase, error) {
+	return one(s.DB.Read.WithContext(ctx).Where("artist = ? AND agreement = ?", artist, agreement), agreement)
+}
+
+// Of returns a buyer's purchases, newest first.
+func (s *Service) Of(ctx context.Context, buyer string, limit int) ([]Purchase, error) {
+	var rows []Purchase
+	err := s.DB.Read.WithContext(ctx).Where("buyer = ?", buyer).Order("created_at DESC").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+func one(q *gorm.DB, name string) (Purchase, error) {
+	var p Purchase
+	err := q.Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Purchase{}, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return p, err
+}
+
+func (s *Service) utc() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+// move changes the purchase's state and whatever else was set on p, if that is legal and nobody has moved it meanwhile.
+func (s *Service) move(tx *gorm.DB, p *Purchase, next State) error {
+	from := p.State
+	if from != next {
+		if err := from.To(next); err != nil {
+			return err
+		}
+	}
+	p.State, p.UpdatedAt = next, s.utc()
+	result := tx.Model(p).Where("state = ?", from).Select("*").Updates(p)
+	if result.Error != nil {
+		return fmt.Errorf("move purchase %s: %w", p.ID, result.Error)
+	}
+	if result.RowsAffected != 1 {
+		return fmt.Errorf("move purchase %s: it was moved by someone else", p.ID)
+	}
+	return nil
+}

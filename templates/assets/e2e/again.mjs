@@ -1,0 +1,17 @@
+// A listener comes back another day and plays what was bought, whoever is still there to help.
+import { hear, note, picture, setting, sounds, tell } from "./visitor.mjs";
+
+await tell(async (report, open) => {
+  const lin = await open(setting.listener);
+  for (const words of setting.forgive ?? []) lin.forgiven.push(new RegExp(words));
+  const { page } = lin;
+  note("library");
+  await page.goto(`${lin.base}/library`);
+  await page.click(`main .row[data-track="${setting.track}"] [data-play]`);
+  report.firstClickMs = await sounds(lin);
+  report.start = await hear(lin, 2);
+  await page.locator("#player [data-seek]").fill("20");
+  await page.waitForFunction(() => !window.audio.seeking && window.audio.currentTime >= 20);
+  report.afterSeek = await hear(lin, 1);
+  await picture(lin, "library-seller-down");
+});

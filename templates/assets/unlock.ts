@@ -1,0 +1,62 @@
+// From the address of a bought track to its key: the home instance hands out the grant, the browser opens it.
+import { b64u } from "./bytes";
+import { PlayError } from "./faults";
+import { openGrant, type Relay } from "./grant";
+import { generations } from "./keys";
+import { seedOf } from "./seeds";
+
+/** A track whose key this browser holds in memory. */
+export interface Unlocked {
+  contentKey: Uint8Array;
+  /** The CID of its manifest, as the signed grant names it. */
+  manifest: string;
+  /** The waveform as base64url, or empty. */
+  peaks: string;
+}
+
+interface Answer { grant: object; keys: Record<string, string>; track?: { peaks?: string | number[] | null } }
+
+/** Opens the key of a track. `known` is told the manifest as soon as the grant's signature was checked. */
+export async function unlock(uri: string, known: (manifest: string) => void): Promise<Unlocked> {
+  const actor = document.documentElement.dataset.actor;
+  if (!actor) throw new PlayError("login");
+  const [answer, kept] = await Promise.all([ask(uri), seedOf(actor).catch(() => undefined)]);
+  if (!kept) throw new PlayError("seed");
+  let manifest = "";
+  const opened = await openGrant(answer.grant, answer.keys, kept.seed, generations, relay, {
+    tracks: [uri],
+    verified: (grant) => {
+      manifest = grant.items.find((i) => i.track === uri)?.manifest ?? "";
+      if (manifest) known(manifest);
+    },
+    failed: (failure) => console.warn("player:", failure.message),
+  });
+  const contentKey = opened.get(uri);
+  if (!contentKey) throw new PlayError("none");
+  const peaks = answer.track?.peaks ?? "";
+  return { contentKey, manifest, peaks: typeof peaks === "string" ? toURL(peaks) : b64u(Uint8Array.from(peaks)) };
+}
+
+// Go writes bytes as base64 with padding.
+const toURL = (text: string) => text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+
+async function ask(uri: string): Promise<Answer> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/play/grant?track=${encodeURIComponent(uri)}`, { credentials: "same-origin", headers: { Accept: "application/json" } });
+  } catch {
+    throw new PlayError("offline");
+  }
+  if (answer.ok) return (await answer.json()) as Answer;
+  const faults = { 401: "login", 403: "none", 404: "none", 410: "revoked" } as const;
+  throw new PlayError(faults[answer.status as keyof typeof faults] ?? "other");
+}
+
+// The home instance sends on what the listener's key has signed; it hides the listener's address from the proxy.
+const relay: Relay = ({ url, headers, body }, signal) => fetch("/play/relay", {
+  method: "POST",
+  credentials: "same-origin",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ url, headers, body }),
+  signal,
+});

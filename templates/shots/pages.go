@@ -1,0 +1,173 @@
+package main
+
+import (
+	"html/template"
+	"time"
+
+	. "antiphon/templates"
+)
+
+const story = `<p>Recorded in one night in the empty church, with the door open to the square. You can hear the last tram.</p><p>Ada: voice, harmonium. Josef: double bass. Lin held the lamp.</p>`
+
+// pages are all pages in all states that have a face of their own.
+func pages() map[string]View {
+	all := tracks()
+	user := lin()
+	out := map[string]View{}
+
+	stranger := append([]Track(nil), all...)
+	stranger[1].Owned = false
+	out["landing"] = &Landing{Layout: layout("/", nil), Newest: stranger, Artists: 5, Tracks: 38, About: "A small server run by the choir of Kirchplatz for its friends."}
+	out["landing-empty"] = &Landing{Layout: layout("/", nil)}
+
+	posts := []Post{
+		{Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now.Add(-2 * time.Hour), Text: "<p>New today, and a little rough. Thank you for waiting.</p>", Track: &all[0]},
+		{Author: "نور الهاشمي", Handle: "@nour@music.example", AuthorURL: "/@nour", When: now.Add(-26 * time.Hour), Text: "<p>أغنية كتبتها في ليلة ممطرة.</p>", Track: &all[4]},
+		{Author: "Orchester der vergessenen Straßenbahnhaltestellen", Handle: "@orchester_der_vergessenen@a-very-long-instance-name.music.example", AuthorURL: "/@o", When: now.Add(-50 * time.Hour), Text: "<p>Rehearsal is on Thursday. Bring chairs.</p>"},
+		{Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now.Add(-80 * time.Hour), Track: &all[1]},
+		{Author: "Orchester der vergessenen Straßenbahnhaltestellen", Handle: "@orchester@b.example", AuthorURL: "/@o", When: now.Add(-90 * time.Hour), Track: &all[3]},
+		{Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now.Add(-99 * time.Hour), Text: "<p>Demo from the attic.</p>", Track: &all[2]},
+	}
+	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Pager: Pager{Page: 1, Pages: 3, Next: "/?page=2"}}
+	out["timeline-empty"] = &Timeline{Layout: layout("/", user), Address: "ada@@kirchplatz", AddressError: "This is neither an address nor a link. An address looks like @ada@kirchplatz.example."}
+
+	out["signup"] = &Signup{Layout: layout("/signup", nil), Host: "kirchplatz.example", InviteNeeded: true, Invite: "k3f9-lantern", Rules: []string{"Post only what you made or may share.", "Be kind; there are children in the choir."}}
+	out["signup-closed"] = &Signup{Layout: layout("/signup", nil), Closed: true}
+	out["login"] = &Login{Layout: layout("/login", nil), Name: "lin"}
+	out["recover"] = &Recover{Layout: layout("/recover/x", nil), Token: "x", Name: "lin", Actor: user.Actor, Custody: CustodyOwn, Recovery: "CQkJ", Version: 2}
+	out["recover-gone"] = &Recover{Layout: layout("/recover/x", nil), Gone: true}
+	out["settings"] = &Settings{Layout: layout("/settings", user), ReceivingKey: keys[0], RequestingKey: keys[1], Version: 2, Bio: "I hold the lamp.", HasRecovery: true, Sessions: []Session{
+		{ID: "1", Agent: "Firefox on Linux", Since: now.AddDate(0, -2, 0), Last: now, Current: true},
+		{ID: "2", Agent: "Safari on iPhone", Since: now.AddDate(0, -1, 0), Last: now.AddDate(0, 0, -2)},
+		{ID: "3", Agent: "Symfonium", Since: now.AddDate(0, 0, -9), Last: now.AddDate(0, 0, -1), ForMusicPlayer: true},
+	}}
+
+	out["upload"] = &Upload{Layout: layout("/upload", user), MaxBytes: 2 << 30, Formats: []string{"FLAC", "WAV", "AIFF", "ALAC", "MP3", "Ogg"}}
+	licenses := []Choice{{Value: "", Label: "All rights reserved", Selected: true}, {Value: "by", Label: "CC BY 4.0"}, {Value: "by-sa", Label: "CC BY-SA 4.0"}}
+	assets := []Choice{{Value: "dev", Label: "Development tokens", Selected: true}, {Value: "usdc", Label: "USDC on Arbitrum"}}
+	draft := Draft{Layout: layout("/drafts/9", user), ID: "9", File: "07 dusk over kirchplatz (final 3).wav", Licenses: licenses, Assets: assets}
+	working := draft
+	working.State, working.Steps, working.Left = DraftWorking, steps(2), 48*time.Second
+	out["draft-working"] = &working
+	ready := draft
+	ready.State, ready.Steps, ready.Track, ready.Price, ready.PreviewStart = DraftReady, steps(7), all[0], "5.00", 62*time.Second
+	ready.Description, ready.Tags = "Recorded in one night in the empty church.", "folk, choir, field recording"
+	out["draft-ready"] = &ready
+	wrong := ready
+	wrong.Errors = map[string]string{"price": "This is not a number. Write it like 5 or 4.50.", "title": "A title is needed."}
+	wrong.Price, wrong.Track.Title = "five", ""
+	out["draft-errors"] = &wrong
+	failed := draft
+	failed.State, failed.Steps = DraftFailed, steps(1)
+	failed.Steps[1] = Step{Name: "probe", State: "failed", Message: "07 dusk over kirchplatz (final 3).wav holds no sound: its header says 0 samples. Export it again from your editor and upload that file."}
+	out["draft-failed"] = &failed
+	published := ready
+	published.State = DraftPublished
+	published.Published = &Published{Link: site + "/tracks/01jd8k3v6m2q9x", Name: "Ada Brandt", Handle: "@ada@kirchplatz.example", Text: "<p>Dusk Over Kirchplatz</p><p>Recorded in one night in the empty church.</p>", Followers: 214}
+	out["draft-published"] = &published
+	out["studio"] = &Studio{Layout: layout("/studio", user), Followers: 1214, Sales: 87, Earned: []Money{price("435000000000000000000")},
+		Drafts: []StudioTrack{
+			{ID: "9", State: DraftWorking, File: "07 dusk over kirchplatz (final 3).wav", EditURL: "/drafts/9", Step: "transcode", Done: 0.42},
+			{ID: "8", State: DraftReady, Track: all[7], EditURL: "/drafts/8", Changed: now.AddDate(0, 0, -1)},
+			{ID: "7", State: DraftFailed, File: "scratch.aup3", EditURL: "/drafts/7", Message: "This is a project file, not sound."},
+		},
+		Published: []StudioTrack{{ID: "1", Track: all[0], EditURL: "/tracks/1/edit", Sales: 51}, {ID: "4", Track: all[3], EditURL: "/tracks/4/edit", Sales: 36}, {ID: "3", Track: all[2], EditURL: "/tracks/3/edit"}}}
+	out["studio-empty"] = &Studio{Layout: layout("/studio", user)}
+
+	artist := Artist{Layout: layout("/@ada", user), Name: "Ada Brandt", Handle: "@ada@kirchplatz.example", Accent: "#c4626b", Actor: site + "/users/ada",
+		Bio: "<p>Voice, harmonium and whatever stands in the church. I write one song a month.</p>", Links: []Link{{Label: "adabrandt.example", URL: "https://adabrandt.example", Verified: true}, {Label: "Choir of Kirchplatz", URL: "https://choir.example"}},
+		Tracks: all, Total: 8, Followers: 1214}
+	out["artist"] = &artist
+	big := artist
+	big.Layout, big.Following, big.Tracks, big.Total = layout("/@orchester", user), true, many(PageSize), 500
+	big.Name, big.Handle = all[3].Artist, "@orchester_der_vergessenen@a-very-long-instance-name.music.example"
+	big.Pager = Pager{Page: 2, Pages: 20, Prev: "?page=1", Next: "?page=3"}
+	big.Remote = &Remote{Host: "a-very-long-instance-name.music.example", URL: "https://x.example", Silent: true, Since: now.AddDate(0, -3, 0)}
+	out["artist-500"] = &big
+	rtl := artist
+	rtl.Layout, rtl.Name, rtl.Handle, rtl.Accent = layout("/@nour", nil), all[4].Artist, "@nour@music.example", all[4].Accent
+	rtl.Bio, rtl.Tracks, rtl.Total, rtl.Links = "<p>أكتب أغاني قصيرة عن المدن والمطر.</p>", all[4:5], 1, nil
+	out["artist-rtl"] = &rtl
+	empty := artist
+	empty.Layout, empty.Tracks, empty.Total, empty.Self = layout("/@lin", user), nil, 0, true
+	out["artist-empty"] = &empty
+
+	page := TrackPage{Layout: layout("/tracks/1", nil), Track: all[0], Description: template.HTML(story), Tags: []Link{{Label: "#folk", URL: "/tags/folk"}, {Label: "#choir", URL: "/tags/choir"}},
+		License: Link{Label: "CC BY-SA 4.0", URL: "https://creativecommons.org/licenses/by-sa/4.0/"}, Formats: []string{"FLAC", "MP3", "Opus"}, Likes: 48, Boosts: 12, ElsewhereURL: "/tracks/1/elsewhere", More: []Track{all[1], all[2], all[7]}}
+	out["track"] = &page
+	owned := page
+	owned.Layout, owned.Track = layout("/tracks/2", user), all[1]
+	out["track-owned"] = &owned
+	long := page
+	long.Layout, long.Track, long.More, long.ElsewhereURL = layout("/tracks/4", user), all[3], nil, ""
+	long.Remote = &Remote{Host: "a-very-long-instance-name.music.example", URL: "https://x.example/4"}
+	out["track-remote-long"] = &long
+	bare := page
+	bare.Layout, bare.Track, bare.Description, bare.Tags, bare.More = layout("/tracks/3", nil), all[2], "", nil, nil
+	out["track-nocover"] = &bare
+	arabic := page
+	arabic.Layout, arabic.Track, arabic.Description, arabic.More = layout("/tracks/5", user), all[4], "<p>كُتبت في ليلة ممطرة، وسُجّلت في غرفة واحدة.</p>", nil
+	out["track-rtl"] = &arabic
+
+	buy := Buy{Layout: layout("/tracks/1/buy", user), Track: all[0], Action: "/purchases", Proposal: "p", Formats: []string{"FLAC", "MP3", "Opus"}, Price: all[0].Price,
+		Splits: []Split{{Name: "Ada Brandt", Role: "artist", BasisPoints: 7500, Amount: price("3750000000000000000")}, {Name: "Josef Lindqvist", Role: "double bass", BasisPoints: 2000, Amount: price("1000000000000000000")}, {Name: "Kirchplatz", Role: "this server", BasisPoints: 500, Amount: price("250000000000000000")}},
+		Seller: "music.example", Provider: "Raiden", ReceivingKey: keys[0], RequestingKey: keys[1], Keepers: []string{"a", "b", "c"}, Needed: 2}
+	out["buy"] = &buy
+	real := buy
+	real.Layout.DevTokens, real.NameYourPrice, real.OperatorHolds = false, true, true
+	real.Price = Money{Units: "4500000", Decimals: 6, Symbol: "USDC"}
+	real.Track = all[3]
+	for i := range real.Splits {
+		real.Splits[i].Amount = Money{Units: []string{"3375000", "900000", "225000"}[i], Decimals: 6, Symbol: "USDC"}
+	}
+	real.Splits = append([]Split(nil), real.Splits...)
+	real.Error = "music.example did not answer. Nothing was paid; try again in a minute."
+	buy.Splits = append([]Split(nil), buy.Splits...)
+	for i := range buy.Splits {
+		buy.Splits[i].Amount = price([]string{"3750000000000000000", "1000000000000000000", "250000000000000000"}[i])
+	}
+	out["buy-real"] = &real
+
+	order := Order{Layout: layout("/purchases/1", user), ID: "1", State: OrderWaiting, StateURL: "/purchases/1/state", Track: all[0], Price: all[0].Price, Seller: "music.example", PayAction: "/purchases/1/pay", CancelAction: "/purchases/1/cancel", AgainURL: "/tracks/1/buy",
+		Invoice: &Invoice{Provider: "Raiden", Network: "Antiphon development network", Target: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", Token: "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", Amount: "5000000000000000000", Identifier: "1844674407370955161", Expires: now.Add(30 * time.Minute)}}
+	out["order-waiting"] = &order
+	hand := order
+	hand.PayAction = ""
+	out["order-byhand"] = &hand
+	for _, state := range []OrderState{OrderAsking, OrderPaid, OrderGranted, OrderYours, OrderExpired, OrderHeld} {
+		at := order
+		at.State = state
+		if state == OrderYours || state == OrderGranted {
+			at.Bought, at.ReceiptURL, at.Track.Owned = now, "/receipts/1", state == OrderYours
+		}
+		out["order-"+string(state)] = &at
+	}
+
+	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
+	out["library-empty"] = &Library{Layout: layout("/library", user)}
+	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
+
+	admin := Admin{Layout: layout("/admin", user), Disk: Disk{Used: 91e9, Free: 4.2e9, Total: 95e9, Low: true}, Reports: 2, ReportsURL: "/admin/reports", HeldGrants: 1, HeldGrantsURL: "/admin/held", FailedJobs: 3,
+		Peers:  []Peer{{Host: "a-very-long-instance-name.music.example", Since: now.AddDate(0, 0, -4), Waiting: 212, Words: "It refuses the connection."}},
+		Tracks: 38, Artists: 5, Listeners: 61, Version: "0.1.0",
+		Invites: []Invite{{ID: "1", Link: site + "/signup?invite=k3f9-lantern-otter", Uses: 1, Max: 5, Expires: now.AddDate(0, 0, 6)}}}
+	for _, name := range []string{"ada", "josef", "lin", "orchester_der_vergessenen_strassenbahn", "nour"} {
+		admin.Accounts = append(admin.Accounts, Account{Name: name, Display: name, URL: "/@" + name, Created: now, LastSeen: now.AddDate(0, 0, -len(name)), Custody: CustodyOwn, Tracks: len(name), Admin: name == "lin", Suspended: name == "josef"})
+	}
+	admin.Accounts[3].Display, admin.Accounts[4].Display = all[3].Artist, all[4].Artist
+	out["admin"] = &admin
+	calm := admin
+	calm.Disk.Low, calm.Reports, calm.HeldGrants, calm.FailedJobs, calm.Peers = false, 0, 0, 0, nil
+	calm.RecoverLink, calm.RecoverFor, calm.RecoverUntil = site+"/recover/4nq7rk2v5tz8w1xya6bc3de", "josef", now.Add(24*time.Hour)
+	out["admin-calm"] = &calm
+
+	lost := layout("/tracks/gone", nil)
+	lost.RequestID = "01JD8K3V6M2Q9X"
+	out["failure-404"] = &Failure{Layout: lost, Status: 404}
+	lost.Notices = []Notice{{Kind: NoticeError, Text: "The payment node did not answer."}}
+	out["failure-500"] = &Failure{Layout: lost, Status: 500}
+	notices := layout("/library", user)
+	notices.Notices = []Notice{{Kind: NoticeDone, Text: "Saved."}, {Kind: NoticeInfo, Text: "Your session ends in an hour.", LinkURL: "/settings", LinkText: "Settings"}}
+	out["notices"] = &Library{Layout: notices, Tracks: all[:3], Total: 3}
+	return out
+}
