@@ -1,8 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test vet build
+.PHONY: help demo build vet setup test race fuzz pages
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: ## show on this machine what Antiphon does (needs Go alone)
+	go run ./cmd/antiphon demo
 
 build: ## build everything
 	go build ./...
@@ -14,5 +17,19 @@ vet: ## formatting and go vet
 setup: ## install what the tests need (Debian packages when root)
 	.ci/setup
 
-test: setup vet ## run every test
-	go test -shuffle=on ./...
+pages: setup ## bundle the browser's modules into templates/static
+	npm run --silent --prefix templates/assets check
+	npm run --silent --prefix templates/assets build
+
+test: setup vet ## run every test, and short fuzzing
+	.ci/bundles
+	npm run --silent --prefix templates/assets test
+	npm run --silent --prefix templates/assets test:browser
+	go test -shuffle=on -timeout 30m ./...
+	.ci/fuzz 2s
+
+race: setup ## run the Go tests with the race detector
+	go test -race -timeout 60m ./...
+
+fuzz: ## fuzz every parser for a minute
+	.ci/fuzz 1m

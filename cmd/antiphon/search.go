@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +18,24 @@ const window = 32
 type plaintext struct {
 	texts  [][]byte
 	blocks map[[window / 2]byte][]place
+	// hint has a bit for the first four bytes of every block: most bytes of a file are passed over by it alone.
+	hint []uint64
+}
+
+// hintBits is the size of the hint in bits, as a power of two: 2 MiB.
+const hintBits = 24
+
+// bit is where four bytes stand in the hint.
+func bit(b []byte) (word int, mask uint64) {
+	n := binary.LittleEndian.Uint32(b) * 2654435761 >> (32 - hintBits)
+	return int(n / 64), 1 << (n % 64)
 }
 
 type place struct{ text, offset int }
 
 func newPlaintext(texts ...[]byte) *plaintext {
 	const half = window / 2
-	p := &plaintext{texts: texts, blocks: make(map[[half]byte][]place)}
+	p := &plaintext{texts: texts, blocks: make(map[[half]byte][]place), hint: make([]uint64, 1<<hintBits/64)}
 	for t, text := range texts {
 		for offset := 0; offset+half <= len(text); offset += half {
 			block := [half]byte(text[offset:])
@@ -32,6 +44,8 @@ func newPlaintext(texts ...[]byte) *plaintext {
 				continue
 			}
 			p.blocks[block] = append(p.blocks[block], place{t, offset})
+			word, mask := bit(block[:])
+			p.hint[word] |= mask
 		}
 	}
 	return p
@@ -41,6 +55,9 @@ func newPlaintext(texts ...[]byte) *plaintext {
 func (p *plaintext) in(b []byte) int {
 	const half = window / 2
 	for i := 0; i+half <= len(b); i++ {
+		if word, mask := bit(b[i:]); p.hint[word]&mask == 0 {
+			continue
+		}
 		places, ok := p.blocks[[half]byte(b[i:])]
 		if !ok {
 			continue

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
-	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -52,7 +53,6 @@ type tap struct {
 
 	mu        sync.Mutex
 	exchanges []exchange
-	// cutUpload says that the next upload breaks off in its middle.
 	cutUpload bool
 	// offsets are the Upload-Offset of each upload request.
 	offsets []string
@@ -74,14 +74,21 @@ func (t *tap) stop() {
 	t.transport.CloseIdleConnections()
 }
 
+// breakNextUpload has the next upload break off in its middle. Until then every request has a connection of its own: on
+// one that was used before, a browser itself sends the request again, and its page would never know.
+func (t *tap) breakNextUpload() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cutUpload = true
+	t.Config.SetKeepAlivesEnabled(false)
+}
+
 // seen returns the exchanges so far that a filter takes.
 func (t *tap) seen(take func(exchange) bool) []exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(t.exchanges), func(e exchange) bool { return !take(e) })
 }
-
-var errCut = errors.New("the network broke")
 
 // ServeHTTP implements [http.Handler].
 func (t *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -90,19 +97,17 @@ func (t *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.body, err = io.ReadAll(r.Body); err != nil {
 		return // the visitor has gone away
 	}
-	cut := t.cuts(r)
 	out := r.Clone(r.Context())
 	out.RequestURI, out.URL.Scheme, out.URL.Host = "", "http", strings.TrimPrefix(t.target, "http://")
 	out.Header.Del("Accept-Encoding")
 	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(e.body)), int64(len(e.body))
-	if cut {
-		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(e.body[:len(e.body)/2]), broken{}))
+	if t.cuts(r) {
+		t.keep(e)
+		t.half(out, e.body[:len(e.body)/2])
+		panic(http.ErrAbortHandler)
 	}
 	resp, err := t.transport.RoundTrip(out)
-	if cut || err != nil {
-		if err == nil {
-			_ = resp.Body.Close()
-		}
+	if err != nil {
 		t.keep(e)
 		panic(http.ErrAbortHandler)
 	}
@@ -136,10 +141,22 @@ func (t *tap) cuts(r *http.Request) bool {
 	t.offsets = append(t.offsets, r.Header.Get("Upload-Offset"))
 	cut := t.cutUpload
 	t.cutUpload = false
+	t.Config.SetKeepAlivesEnabled(true)
 	return cut
 }
 
-// broken is a body that ends too early.
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, errCut }
+// half sends a request with only a part of its body, as a network does that breaks on the way, and waits until the
+// instance has noticed.
+func (t *tap) half(r *http.Request, part []byte) {
+	conn, err := net.Dial("tcp", r.URL.Host)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	r.Body = io.NopCloser(bytes.NewReader(part))
+	w := bufio.NewWriter(conn)
+	_ = r.Write(w) // it complains that the body is too short, as it should be
+	_ = w.Flush()
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, conn)
+}

@@ -41,6 +41,8 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	HTTP   *httpx.Client
 	Goods  Goods
+	// Taken is told of each activity that an inbox elsewhere has taken; it may be told again. It may be nil.
+	Taken func(ctx context.Context, activity string) error
 	// Receive takes an activity for local recipients inside tx; it is inbox.Inbox's method of that name.
 	Receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	Log     *slog.Logger
@@ -56,6 +58,7 @@ type Outbox struct {
 	hosts   *discover.Hosts
 	http    *httpx.Client
 	goods   Goods
+	taken   func(ctx context.Context, activity string) error
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger
 	now     func() time.Time
@@ -69,7 +72,7 @@ func New(config Config, p Parts) *Outbox {
 	}
 	return &Outbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
-		receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
+		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
 	}
 }
 
@@ -88,8 +91,8 @@ type Activity struct {
 	// Public puts the activity into the collection that everyone may read, and lets servers with a shared inbox get
 	// one copy. Anything else goes to each recipient's own inbox, except for what goes to followers.
 	Public bool
-	// Among, when not nil, lets only followers on these hosts get it.
-	Among map[string]bool
+	// Music lets only those followers get it whose servers speak our vocabulary.
+	Music bool
 }
 
 // sent is a stored activity.
@@ -116,13 +119,12 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
 		return fmt.Errorf("store activity %s: %w", parsed.ID, err)
 	}
-	here, deliveries, err := o.recipients(ctx, tx, a)
+	here, next, err := o.recipients(ctx, tx, parsed.ID, a)
 	if err != nil {
 		return err
 	}
-	for _, d := range deliveries {
-		d.Activity = parsed.ID
-		if err := o.jobs.Insert(ctx, tx, d); err != nil {
+	for _, job := range next {
+		if err := o.jobs.Insert(ctx, tx, job); err != nil {
 			return err
 		}
 	}
@@ -151,15 +153,8 @@ func (o *Outbox) check(a Activity) (vocab.Activity, error) {
 }
 
 // recipients finds the inboxes of a, each once, and whether somebody here is among them. It asks no other server: who
-// is not known yet is looked up by the delivery.
-func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, a Activity) (here bool, out []delivery, err error) {
-	seen := map[delivery]bool{}
-	add := func(d delivery) {
-		if d.From = a.From; !seen[d] {
-			seen[d] = true
-			out = append(out, d)
-		}
-	}
+// is not known yet is looked up by the delivery. Followers elsewhere may be many and are left to a job of their own.
+func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, id string, a Activity) (here bool, out []jobs.Args, err error) {
 	followers := false
 	var uris []string
 	for _, to := range a.To {
@@ -172,33 +167,32 @@ func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, a Activity) (here 
 		}
 	}
 	if followers {
-		boxes, err := actor.FollowerMailboxes(ctx, tx, a.From)
-		if err != nil {
+		out = append(out, spread{Activity: id, From: a.From, Music: a.Music})
+		if here, err = actor.FollowedHere(ctx, tx, a.From); err != nil {
 			return false, nil, err
-		}
-		for _, b := range boxes {
-			if b.Local {
-				here = true
-			} else if a.Among == nil || a.Among[b.Host] {
-				add(delivery{Inbox: b.Inbox})
-			}
 		}
 	}
 	known, err := actor.MailboxesOf(ctx, tx, uris)
 	if err != nil {
 		return false, nil, err
 	}
+	seen := map[delivery]bool{}
 	for _, uri := range uris {
 		box, ok := known[uri]
-		switch {
-		case o.actors.Own(uri):
+		if o.actors.Own(uri) {
 			here = here || ok
-		case !ok:
-			add(delivery{To: uri})
-		case box.SharedInbox != "" && (a.Public || followers):
-			add(delivery{Inbox: box.SharedInbox})
-		default:
-			add(delivery{Inbox: box.Inbox})
+			continue
+		}
+		d := delivery{Activity: id, From: a.From, Inbox: box.Inbox}
+		if box.SharedInbox != "" && (a.Public || followers) {
+			d.Inbox = box.SharedInbox
+		}
+		if !ok {
+			d = delivery{Activity: id, From: a.From, To: uri}
+		}
+		if !seen[d] {
+			seen[d] = true
+			out = append(out, d)
 		}
 	}
 	return here, out, nil

@@ -66,8 +66,6 @@ type release struct {
 	object vocab.Track
 	// fresh says that there is no note yet, known that the object was sent before.
 	fresh, known bool
-	// among are the hosts that read the object.
-	among map[string]bool
 }
 
 // tellTrack tells an artist's followers how a track stands now: published, changed or taken back. Run again, it tells
@@ -107,9 +105,6 @@ func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string)
 			r.now = before.UTC().Add(time.Second)
 		}
 	}
-	if r.among, err = o.music(ctx, t.Artist); err != nil {
-		return err
-	}
 	if err := o.describe(ctx, &r); err != nil {
 		return err
 	}
@@ -126,21 +121,6 @@ func (o *Outbox) told(ctx context.Context, r release) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// music finds the hosts of an artist's followers that speak our vocabulary.
-func (o *Outbox) music(ctx context.Context, artist string) (map[string]bool, error) {
-	boxes, err := actor.FollowerMailboxes(ctx, o.db.Read, artist)
-	if err != nil {
-		return nil, err
-	}
-	var hosts []string
-	for _, b := range boxes {
-		if !b.Local {
-			hosts = append(hosts, b.Host)
-		}
-	}
-	return o.hosts.Speakers(ctx, hosts)
 }
 
 // describe makes the two documents of a track, linked with each other.
@@ -296,15 +276,15 @@ func (o *Outbox) tell(ctx context.Context, r release) error {
 		if err := PutPost(ctx, tx, r.post); err != nil {
 			return err
 		}
-		if err := o.tellOne(ctx, tx, r, noteRef, !r.fresh, nil); err != nil {
+		if err := o.tellOne(ctx, tx, r, noteRef, !r.fresh, false); err != nil {
 			return err
 		}
-		return o.tellOne(ctx, tx, r, trackRef, r.known, r.among)
+		return o.tellOne(ctx, tx, r, trackRef, r.known, true)
 	})
 }
 
 // tellOne sends a Create, or an Update of what was created before.
-func (o *Outbox) tellOne(ctx context.Context, tx *gorm.DB, r release, object vocab.Ref, before bool, among map[string]bool) error {
+func (o *Outbox) tellOne(ctx context.Context, tx *gorm.DB, r release, object vocab.Ref, before, music bool) error {
 	a := vocab.Activity{
 		ID: object.ID + "/create", Type: vocab.VerbCreate, Actor: r.artist.URI, Object: object, To: r.object.To, Cc: r.object.Cc,
 		Published: r.now,
@@ -312,30 +292,26 @@ func (o *Outbox) tellOne(ctx context.Context, tx *gorm.DB, r release, object voc
 	if before {
 		a.ID, a.Type = object.ID+"/updates/"+r.change, vocab.VerbUpdate
 	}
-	return o.broadcast(ctx, tx, a, among)
+	return o.broadcast(ctx, tx, a, music)
 }
 
-// broadcast sends to followers, or to those among some hosts.
-func (o *Outbox) broadcast(ctx context.Context, tx *gorm.DB, a vocab.Activity, among map[string]bool) error {
+// broadcast sends to followers, or with music to those whose servers read it.
+func (o *Outbox) broadcast(ctx context.Context, tx *gorm.DB, a vocab.Activity, music bool) error {
 	raw, err := Compose(a)
 	if err != nil {
 		return err
 	}
-	return o.Send(ctx, tx, Activity{From: a.Actor, To: []string{Followers(a.Actor)}, Raw: raw, Public: true, Among: among})
+	return o.Send(ctx, tx, Activity{From: a.Actor, To: []string{Followers(a.Actor)}, Raw: raw, Public: true, Music: music})
 }
 
 // withdraw takes an announcement and its track back. The note's id is never used again; the track's is, by an Update,
 // when it is published anew.
 func (o *Outbox) withdraw(ctx context.Context, r release) error {
-	var err error
-	if r.among, err = o.music(ctx, r.artist.URI); err != nil {
-		return err
-	}
 	return o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := RemovePost(ctx, tx, r.artist.URI, r.post.URI); err != nil {
 			return err
 		}
-		for uri, among := range map[string]map[string]bool{r.post.URI: nil, r.track.URI: r.among} {
+		for uri, music := range map[string]bool{r.post.URI: false, r.track.URI: true} {
 			if err := DeleteObject(ctx, tx, r.artist.URI, uri, true, r.now); err != nil {
 				return err
 			}
@@ -343,7 +319,7 @@ func (o *Outbox) withdraw(ctx context.Context, r release) error {
 				ID: uri + "/delete/" + r.change, Type: vocab.VerbDelete, Actor: r.artist.URI, Object: vocab.Ref{ID: uri},
 				To: []string{vocab.Public}, Cc: []string{Followers(r.artist.URI)}, Published: r.now,
 			}
-			if err := o.broadcast(ctx, tx, a, among); err != nil {
+			if err := o.broadcast(ctx, tx, a, music); err != nil {
 				return err
 			}
 		}

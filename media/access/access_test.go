@@ -18,6 +18,7 @@ import (
 
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
+	"antiphon/internal/testkit"
 	"antiphon/internal/vault"
 	"antiphon/media"
 	"antiphon/media/access"
@@ -67,11 +68,33 @@ func (n network) Block(ctx context.Context, url string, limit int64) ([]byte, er
 	return n.shelf.Block(ctx, url, limit)
 }
 
-func open(t *testing.T, base string, serves bool) *instance {
+// fresh returns the address of a new database.
+type fresh func(t *testing.T) string
+
+// each runs a test on SQLite and on PostgreSQL.
+func each(t *testing.T, test func(t *testing.T, database fresh)) {
+	t.Parallel()
+	for name, database := range map[string]fresh{
+		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "a.db") },
+		"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, database)
+		})
+	}
+}
+
+func open(t *testing.T, database fresh, base string, serves bool) *instance {
+	t.Helper()
+	return openAt(t, database(t), base, serves)
+}
+
+func openAt(t *testing.T, dsn, base string, serves bool) *instance {
 	t.Helper()
 	dir := t.TempDir()
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	database, err := db.Open(t.Context(), filepath.Join(dir, "a.db"), log)
+	log := slog.New(slog.DiscardHandler)
+	database, err := db.Open(t.Context(), dsn, log)
 	must(t, err)
 	v, err := vault.Load(filepath.Join(dir, "key"), true, rand.Reader)
 	must(t, err)
@@ -103,11 +126,11 @@ type sale struct {
 	kfrags              []access.Kfrag
 }
 
-func sell(t *testing.T) *sale {
+func sell(t *testing.T, database fresh) *sale {
 	t.Helper()
 	ctx := t.Context()
 	s := &sale{
-		seller: open(t, "https://s.example", true), home: open(t, "https://b.example", true), proxy: open(t, "https://p.example", true),
+		seller: open(t, database, "https://s.example", true), home: open(t, database, "https://b.example", true), proxy: open(t, database, "https://p.example", true),
 	}
 	s.seller.peers = []*instance{s.home, s.proxy}
 	var err error
@@ -216,9 +239,10 @@ func reencrypt(ctx context.Context, i *instance, body []byte, nonce string) ([]b
 	return json.Marshal(answer)
 }
 
-func TestAnyTwoOfThreeOpen(t *testing.T) {
-	t.Parallel()
-	s := sell(t)
+func TestAnyTwoOfThreeOpen(t *testing.T) { each(t, anyTwoOfThreeOpen) }
+
+func anyTwoOfThreeOpen(t *testing.T, database fresh) {
+	s := sell(t, database)
 	if s.grant.Threshold != 2 || len(s.grant.Proxies) != 3 || len(s.kfrags) != 2 {
 		t.Fatalf("grant is %d of %d, %d fragments to send", s.grant.Threshold, len(s.grant.Proxies), len(s.kfrags))
 	}
@@ -235,9 +259,10 @@ func TestAnyTwoOfThreeOpen(t *testing.T) {
 	}
 }
 
-func TestOpenRefuses(t *testing.T) {
-	t.Parallel()
-	s := sell(t)
+func TestOpenRefuses(t *testing.T) { each(t, openRefuses) }
+
+func openRefuses(t *testing.T, database fresh) {
+	s := sell(t, database)
 	s.deliver(t)
 	item := s.grant.Items[0]
 	stranger, err := umbral.GenerateSecretKey(rand.Reader)
@@ -266,9 +291,10 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestReencryptRefuses(t *testing.T) {
-	t.Parallel()
-	s := sell(t)
+func TestReencryptRefuses(t *testing.T) { each(t, reencryptRefuses) }
+
+func reencryptRefuses(t *testing.T, database fresh) {
+	s := sell(t, database)
 	capsule := base64.RawURLEncoding.EncodeToString(s.grant.Items[0].Capsule)
 	foreign, _, err := umbral.Encrypt(rand.Reader, s.receiving.PublicKey(), []byte("x"))
 	must(t, err)
@@ -320,9 +346,10 @@ func TestReencryptRefuses(t *testing.T) {
 	}
 }
 
-func TestHoldRefuses(t *testing.T) {
-	t.Parallel()
-	s := sell(t)
+func TestHoldRefuses(t *testing.T) { each(t, holdRefuses) }
+
+func holdRefuses(t *testing.T, database fresh) {
+	s := sell(t, database)
 	for name, change := range map[string]func(o map[string]any){
 		"another target":   func(o map[string]any) { o["target"] = s.home.InstanceActor() },
 		"another grant":    func(o map[string]any) { o["grant"] = "https://s.example/grants/other" },
@@ -350,9 +377,10 @@ func TestHoldRefuses(t *testing.T) {
 	}
 }
 
-func TestStrangersFragmentsAreNotHeld(t *testing.T) {
-	t.Parallel()
-	s := sell(t)
+func TestStrangersFragmentsAreNotHeld(t *testing.T) { each(t, strangersFragmentsAreNotHeld) }
+
+func strangersFragmentsAreNotHeld(t *testing.T, database fresh) {
+	s := sell(t, database)
 	s.proxy.serves = false
 	var refused *access.Refusal
 	for _, k := range s.kfrags {

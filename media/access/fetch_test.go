@@ -46,11 +46,12 @@ func publish(t *testing.T, origin string) (on shelf, manifest, playlist, segment
 	return on, put(text), playlist, segment
 }
 
-func TestBlockServesWhatAGrantLeadsTo(t *testing.T) {
-	t.Parallel()
+func TestBlockServesWhatAGrantLeadsTo(t *testing.T) { each(t, blockServesWhatAGrantLeadsTo) }
+
+func blockServesWhatAGrantLeadsTo(t *testing.T, database fresh) {
 	const origin = "https://s.example"
 	on, manifest, playlist, segment := publish(t, origin)
-	i := open(t, "https://b.example", false)
+	i := open(t, database, "https://b.example", false)
 	i.shelf = on
 	ctx := t.Context()
 	for name, cid := range map[string]string{"manifest": manifest, "segment": segment} {
@@ -82,12 +83,13 @@ func TestBlockServesWhatAGrantLeadsTo(t *testing.T) {
 	}
 }
 
-func TestBlockRefusesWhatItsCIDDoesNotName(t *testing.T) {
-	t.Parallel()
+func TestBlockRefusesWhatItsCIDDoesNotName(t *testing.T) { each(t, blockRefusesWhatItsCIDDoesNotName) }
+
+func blockRefusesWhatItsCIDDoesNotName(t *testing.T, database fresh) {
 	const origin = "https://s.example"
 	on, manifest, _, _ := publish(t, origin)
 	on[origin+"/ipfs/"+manifest] = []byte("#EXTM3U\n# something else")
-	i := open(t, "https://b.example", false)
+	i := open(t, database, "https://b.example", false)
 	i.shelf = on
 	must(t, media.Register(i.db.Write, media.Block{CID: manifest, Owner: "g", Kind: media.KindManifest, Origin: origin, CreatedAt: i.now}))
 	if _, err := i.Service.Block(t.Context(), ipfs.CID(manifest)); !errors.Is(err, ipfs.ErrDamaged) {

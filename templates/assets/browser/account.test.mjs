@@ -1,5 +1,7 @@
 // Accounts in a real browser: what is sent, what is kept, and that the passphrase is in neither.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { load } from "../test/bundle.mjs";
 import { launch, open, renderPages } from "./house.mjs";
@@ -240,7 +242,9 @@ test("a file goes up in parts, goes on after a cut, and leads to its draft", asy
     stored = Math.min(total, stored + (16 << 20));
     return route.fulfill({ status: 204, headers: { ...headers, "Upload-Offset": String(stored), ...(stored === total ? { "Antiphon-Draft": "/drafts/7" } : {}) } });
   });
-  await page.setInputFiles("[data-files]", { name: "lied.flac", mimeType: "audio/flac", buffer: Buffer.alloc(total) });
+  const file = join(folder, "lied.flac");
+  writeFileSync(file, Buffer.alloc(total));
+  await page.setInputFiles("[data-files]", file);
   await page.waitForURL("**/drafts/7", { timeout: 20_000 });
   assert.equal(stored, total);
   assert.equal(cut, false);
