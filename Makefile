@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test vet build
+.PHONY: help setup test vet build bench
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -16,3 +16,6 @@ setup: ## install what the tests need (Debian packages when root)
 
 test: setup vet ## run every test
 	go test -shuffle=on ./...
+
+bench: setup ## measure speed and memory against their floors, some 10 minutes; ARGS="--only seal --json"
+	go run ./internal/testkit/bench $(ARGS)
