@@ -15,6 +15,20 @@ import (
 	"antiphon/payments/purchase"
 )
 
+func TestWantsDocument(t *testing.T) {
+	t.Parallel()
+	for accept, want := range map[string][2]bool{ // of a page's address, of a document's
+		"": {false, true}, "*/*": {false, true}, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": {false, false},
+		"application/activity+json": {true, true}, `application/ld+json; profile="https://www.w3.org/ns/activitystreams"`: {true, true},
+		"application/activity+json, text/html;q=0.1": {true, true}, "text/html, application/activity+json": {false, false},
+		"APPLICATION/LD+JSON": {true, true}, "application/json": {true, true}, "image/png": {false, true}, "application/activity+jsonx": {false, true},
+	} {
+		if got := [2]bool{wantsDocument(accept, pageFirst), wantsDocument(accept, documentFirst)}; got != want {
+			t.Errorf("%q: %v", accept, got)
+		}
+	}
+}
+
 func TestAnswerTo(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -154,11 +154,11 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/play/grant", s.visited(smallBody, p.Grant)},
 		{"POST", "/play/relay", s.visited(smallBody, p.Relay)},
 
-		{"GET", "/@{name:[a-z0-9_]+}", s.either(toActor, page(w.Artist))},
-		{"GET", "/@{name:[a-z0-9_]+}/{slug}", s.either(w.TrackDocument, page(w.Track))},
-		{"GET", "/users/{name:[a-z0-9_]+}", s.either(document(p.Objects), page(w.ToArtist))},
-		{"GET", "/tracks/{id}", s.either(document(p.Objects), page(w.ToTrack))},
-		{"GET", "/notes/{id}", s.either(document(p.Objects), page(w.ToTrack))},
+		{"GET", "/@{name:[a-z0-9_]+}", s.either(pageFirst, toActor, page(w.Artist))},
+		{"GET", "/@{name:[a-z0-9_]+}/{slug}", s.either(pageFirst, w.TrackDocument, page(w.Track))},
+		{"GET", "/users/{name:[a-z0-9_]+}", s.either(documentFirst, document(p.Objects), page(w.ToArtist))},
+		{"GET", "/tracks/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
+		{"GET", "/notes/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
 	}
 }
 
@@ -228,20 +228,39 @@ func (s *server) page404(err error) http.Handler {
 	return s.person(0, pageTime, func(http.ResponseWriter, *http.Request) error { return err })
 }
 
-// either answers a person with the page, and a server with the document; without a document, everyone with the page.
-func (s *server) either(doc handler, page http.Handler) http.Handler {
+// page or document, for an address that has both: which is given to a program that does not say what it wants.
+const (
+	pageFirst     = false
+	documentFirst = true
+)
+
+// either answers a server that asks for ActivityPub with the document, and a person with the page.
+func (s *server) either(first bool, doc handler, page http.Handler) http.Handler {
 	if doc == nil {
 		return page
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
-		accept := r.Header.Get("Accept")
-		if strings.Contains(accept, "text/html") && !strings.HasPrefix(accept, "application/") {
-			page.ServeHTTP(w, r)
+		if wantsDocument(r.Header.Get("Accept"), first) {
+			s.plain(doc).ServeHTTP(w, r)
 			return
 		}
-		s.plain(doc).ServeHTTP(w, r)
+		page.ServeHTTP(w, r)
 	})
+}
+
+// wantsDocument reads an Accept header in its order: nobody who asks for both weighs them.
+func wantsDocument(accept string, otherwise bool) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		kind, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "application/activity+json", "application/ld+json", "application/json":
+			return true
+		case "text/html", "application/xhtml+xml":
+			return false
+		}
+	}
+	return otherwise
 }
 
 // document answers with an ActivityPub document.

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,4 +97,20 @@ func TestAgentWords(t *testing.T) {
 			t.Errorf("%.40q: %s", header, got)
 		}
 	}
+}
+
+func FuzzSecret(f *testing.F) {
+	for _, text := range []string{`"AAAA"`, `"AAA="`, `""`, `null`, `7`, `"` + strings.Repeat("A", 1030) + `"`, `"AB"`, `"-_-_"`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var s, again Secret
+		if json.Unmarshal(raw, &s) != nil {
+			return
+		}
+		out, err := json.Marshal(s)
+		if err != nil || json.Unmarshal(out, &again) != nil || !bytes.Equal(s, again) || len(s) > 1024 {
+			t.Errorf("%q: %x and %x", raw, []byte(s), []byte(again))
+		}
+	})
 }

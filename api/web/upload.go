@@ -235,7 +235,7 @@ func (u *uploads) each(look func(info tus.FileInfo, written int64, at time.Time)
 }
 
 // Sweep hands uploads that were finished as the process ended to the pipeline, and removes what nobody went on with for
-// a week. Call it at start and once a day.
+// a week. Call it at start, once the jobs can be written.
 func (p *Pages) Sweep(ctx context.Context) error {
 	return p.uploads.each(func(info tus.FileInfo, written int64, at time.Time) error {
 		if written == info.Size {

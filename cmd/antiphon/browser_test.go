@@ -17,7 +17,7 @@ import (
 
 // world is the demo's network and instances, each instance behind a tap, and two people at browsers.
 type world struct {
-	demo
+	*stage
 	taps             map[*instance]*tap
 	artist, listener person
 	cover            string
@@ -76,6 +76,7 @@ func TestBrowser(t *testing.T) {
 func BenchmarkClickToSound(b *testing.B) {
 	w := openWorld(b)
 	w.tellStory(b)
+	b.ReportMetric(0, "ns/op")
 	for b.Loop() {
 		b.ReportMetric(w.clickToSound(b), "click_to_sound_ms")
 	}
@@ -85,48 +86,20 @@ func BenchmarkClickToSound(b *testing.B) {
 func openWorld(tb testing.TB) *world {
 	tb.Helper()
 	needPrograms(tb)
-	dir := tb.TempDir()
-	w := &world{taps: map[*instance]*tap{}, cover: filepath.Join(dir, "cover.png")}
-	w.dir, w.engine, w.audio = dir, "auto", filepath.Join(dir, "introzik.ogg")
-	tb.Cleanup(func() {
-		w.stop()
-		if tb.Failed() {
-			w.showLogs(tb)
-		}
-	})
-	cutMusic(tb, w.audio)
-	drawCover(tb, w.cover)
-
-	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Minute)
-	defer cancel()
-	binary := buildBinary(tb)
-	w.network = newNetwork(dir)
-	w.network.binary = binary
-	must(tb, w.network.open(ctx))
-	asset := "ANTIPHON_RAIDEN_ASSET=" + w.network.Asset
-	w.proxy = w.instance(tb, "proxy", binary)
-	w.artists = w.instance(tb, "artists", binary, asset, "ANTIPHON_RAIDEN_URL="+w.network.Nodes["artist"], "ANTIPHON_GRANTS_PROXIES="+w.proxy.base+"/actor")
-	w.home = w.instance(tb, "home", binary, asset, "ANTIPHON_RAIDEN_URL="+w.network.Nodes["listener"])
-	for _, i := range []*instance{w.proxy, w.artists, w.home} {
-		must(tb, i.open(ctx))
-		must(tb, i.firstInvite(ctx))
+	w := &world{stage: newStage(tb, "", "ANTIPHON_SERVER_LOG_LEVEL=debug"), taps: map[*instance]*tap{}}
+	w.audio = cutTune(tb, w.dir, "ogg", 30)
+	w.cover = drawCover(tb, w.dir)
+	w.front = func(i *instance) {
+		// The tap's address is the instance's.
+		t := newTap(tb, i.base)
+		i.base, w.taps[i] = t.URL, t
+		i.env = append(i.env, "ANTIPHON_SERVER_BASE_URL="+t.URL)
 	}
+	w.playThrough("start the payment network", "start three instances")
 	w.taps[w.artists].breakNextUpload()
 	w.artist = w.person("ada", "Ada", w.artists)
 	w.listener = w.person("lin", "Lin", w.home)
 	return w
-}
-
-// instance prepares an instance behind a tap: the tap's address is the instance's.
-func (w *world) instance(tb testing.TB, name, binary string, settings ...string) *instance {
-	tb.Helper()
-	i, err := newInstance(w.dir, name, settings...)
-	must(tb, err)
-	t := newTap(tb, i.base)
-	i.binary, i.base = binary, t.URL
-	i.env = append(i.env, "ANTIPHON_SERVER_BASE_URL="+t.URL, "ANTIPHON_SERVER_LOG_LEVEL=debug")
-	w.taps[i] = t
-	return i
 }
 
 func (w *world) person(name, display string, at *instance) person {
@@ -177,61 +150,21 @@ func (w *world) tellStory(tb testing.TB) {
 	w.track = w.report.Track
 }
 
-func (w *world) showLogs(tb testing.TB) {
-	logs, err := filepath.Glob(filepath.Join(w.dir, "*.log"))
-	must(tb, err)
-	for _, path := range logs {
-		b, err := os.ReadFile(path)
-		must(tb, err)
-		var kept []string
-		for line := range strings.Lines(string(b)) {
-			if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
-				kept = append(kept, line)
-			}
-		}
-		tb.Logf("%s\n%s", filepath.Base(path), strings.Join(kept[max(0, len(kept)-30):], ""))
-	}
-}
-
 // needPrograms says at once what is not installed.
 func needPrograms(tb testing.TB) {
 	tb.Helper()
-	for _, name := range []string{"node", "ffmpeg", "chromium"} {
+	for _, name := range []string{"node", "chromium"} {
 		if _, err := exec.LookPath(name); err != nil {
 			tb.Fatalf("%s is needed: run make setup", name)
 		}
 	}
-	for _, path := range []string{music, filepath.Join("..", "..", "templates", "assets", "node_modules", "playwright-core")} {
-		if _, err := os.Stat(path); err != nil {
-			tb.Fatalf("%s is needed: run make setup", path)
-		}
+	if _, err := os.Stat(filepath.Join("..", "..", "templates", "assets", "node_modules", "playwright-core")); err != nil {
+		tb.Fatalf("the packages of templates/assets are needed: run make setup (%v)", err)
 	}
 }
 
-// buildBinary builds the program once for a test and returns its path.
-func buildBinary(tb testing.TB) string {
-	tb.Helper()
-	path := filepath.Join(tb.TempDir(), "antiphon")
-	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		tb.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
-}
-
-// music is a piece of the Debian package frozen-bubble-data.
-const music = "/usr/share/games/frozen-bubble/snd/introzik.ogg"
-
-// cutMusic writes the first half minute of it.
-func cutMusic(tb testing.TB, path string) {
-	tb.Helper()
-	out, err := exec.CommandContext(tb.Context(), "ffmpeg", "-v", "error", "-i", music, "-t", "30", "-c", "copy", path).CombinedOutput()
-	if err != nil {
-		tb.Fatalf("cut the music: %v\n%s", err, out)
-	}
-}
-
-// drawCover writes a picture of circles that answer each other.
-func drawCover(tb testing.TB, path string) {
+// drawCover writes a picture of circles that answer each other to dir, and returns its path.
+func drawCover(tb testing.TB, dir string) string {
 	tb.Helper()
 	const size = 600
 	picture := image.NewRGBA(image.Rect(0, 0, size, size))
@@ -242,10 +175,12 @@ func drawCover(tb testing.TB, path string) {
 			picture.SetRGBA(x, y, color.RGBA{R: 30 + shade, G: 60 + uint8(50*(right/9000%2)), B: 120, A: 255})
 		}
 	}
+	path := filepath.Join(dir, "cover.png")
 	f, err := os.Create(path)
 	must(tb, err)
 	must(tb, png.Encode(f, picture))
 	must(tb, f.Close())
+	return path
 }
 
 func must(tb testing.TB, err error) {

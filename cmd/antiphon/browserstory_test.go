@@ -121,43 +121,40 @@ func entropy(b []byte) float64 {
 	return bits
 }
 
-// testSecrets looks for what only the listener's browser may know in all that its instance was sent, keeps and writes.
+// testSecrets looks for what only people's own browsers may know in all that their instances were sent, keep and write.
 func (w *world) testSecrets(t *testing.T) {
 	for name, secret := range w.secretsOf(t) {
 		for _, i := range []*instance{w.home, w.artists, w.proxy} {
 			for _, e := range w.taps[i].seen(func(exchange) bool { return true }) {
 				if form := found(secret, e.sent()); form != "" {
-					t.Errorf("%s: %s %s carries the %s (%s)", i.name, e.method, e.url, name, form)
+					t.Errorf("%s: %s %s carries %s (%s)", i.name, e.method, e.url, name, form)
 				}
 				if form := found(secret, e.got()); form != "" {
-					t.Errorf("%s: the answer to %s %s carries the %s (%s)", i.name, e.method, e.url, name, form)
+					t.Errorf("%s: the answer to %s %s carries %s (%s)", i.name, e.method, e.url, name, form)
 				}
 			}
-			for _, place := range []string{i.dir, i.log} {
-				for _, where := range foundIn(t, secret, place) {
-					t.Errorf("the %s of %s stands in %s", name, w.listener.Name, where)
-				}
+		}
+		for _, place := range []string{w.home.dir, w.artists.dir, w.proxy.dir, w.home.log, w.artists.log, w.proxy.log, w.network.log} {
+			for _, where := range foundIn(t, secret, place) {
+				t.Errorf("%s stands in %s", name, where)
 			}
 		}
 	}
 	w.testSearch(t)
 }
 
-// secretsOf are the secrets of the listener; they are taken from the browser, and the content key is opened with them.
+// secretsOf are the secrets of both people, and the content key, which is opened with those of the listener. No instance
+// may know any of them, but for the artist's, which keeps the content key sealed.
 func (w *world) secretsOf(t *testing.T) map[string][]byte {
 	t.Helper()
-	lin, err := newUser(w.listener.Base, w.listener.Name)
+	w.lin = w.visitor(t, w.listener, w.report.Seed)
+	auth, _, err := w.lin.stretch()
 	must(t, err)
-	lin.passphrase = w.listener.Passphrase
-	lin.seed = unhex(t, w.report.Seed)
-	auth, wrap, err := lin.stretch()
-	must(t, err)
-	must(t, lin.postJSON(t.Context(), "/login", map[string]any{"name": lin.name, "auth": b64(auth)}, nil))
-	w.lin = lin
+	must(t, w.lin.postJSON(t.Context(), "/login", map[string]any{"name": w.lin.name, "auth": b64(auth)}, nil))
 	// The seed is the one whose keys bought the track, and the key is the one that opens it.
 	made := map[string]any{}
 	must(t, w.openGrant(t.Context(), made))
-	g, err := lin.grant(t.Context(), w.track)
+	g, err := w.lin.grant(t.Context(), w.track)
 	must(t, err)
 	w.master = g.Master
 	must(t, w.fetchSegments(t.Context(), made))
@@ -168,14 +165,37 @@ func (w *world) secretsOf(t *testing.T) map[string][]byte {
 			t.Errorf("rendition %s opens to something without a fragment of MP4", r.name)
 		}
 	}
-	receiving, requesting, err := lin.keys()
+	all := map[string][]byte{"the content key": w.key[:]}
+	w.secretsOfOne(t, all, w.lin, w.report.Recovery)
+	w.secretsOfOne(t, all, w.visitor(t, w.artist, w.report.ArtistSeed), w.report.ArtistRecovery)
+	return all
+}
+
+// visitor is a person of the story with the seed that the browser made.
+func (w *world) visitor(t *testing.T, p person, seed string) *user {
+	t.Helper()
+	u, err := newUser(p.Base, p.Name)
 	must(t, err)
-	recovery, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.Join(w.report.Recovery, ""))
+	u.passphrase = p.Passphrase
+	u.seed, err = hex.DecodeString(seed)
 	must(t, err)
-	return map[string][]byte{
-		"passphrase": []byte(lin.passphrase), "passphrase, form-encoded": []byte(url.QueryEscape(lin.passphrase)), "wrapping key": wrap,
-		"listener seed": lin.seed, "receiving secret": receiving.Bytes(), "requesting secret": requesting.Seed(),
-		"recovery key": recovery[:32], "recovery key as written": []byte(strings.Join(w.report.Recovery, "")), "content key": w.key[:],
+	return u
+}
+
+func (w *world) secretsOfOne(t *testing.T, all map[string][]byte, u *user, written []string) {
+	t.Helper()
+	_, wrap, err := u.stretch()
+	must(t, err)
+	receiving, requesting, err := u.keys()
+	must(t, err)
+	recovery, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.Join(written, ""))
+	must(t, err)
+	for name, secret := range map[string][]byte{
+		"passphrase": []byte(u.passphrase), "passphrase in a form": []byte(url.QueryEscape(u.passphrase)), "wrapping key": wrap,
+		"listener seed": u.seed, "receiving secret": receiving.Bytes(), "requesting secret": requesting.Seed(),
+		"recovery key": recovery[:32], "recovery key as written": []byte(strings.Join(written, "")),
+	} {
+		all[u.name+"'s "+name] = secret
 	}
 }
 
@@ -250,11 +270,4 @@ func (w *world) testSellerDown(t *testing.T) {
 // relayed are the re-encryption requests that the browser sent through its instance.
 func (w *world) relayed() []exchange {
 	return w.taps[w.home].seen(func(e exchange) bool { return e.fromBrowser() && e.url == "/play/relay" })
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	must(t, err)
-	return b
 }

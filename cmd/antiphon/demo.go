@@ -22,6 +22,8 @@ type demo struct {
 	// binary is the program that runs; this one when empty. settings are ANTIPHON_ variables of every instance.
 	binary   string
 	settings []string
+	// front, when it is set, may stand something before an instance that has not started.
+	front    func(*instance)
 	story    *story
 	network  *network
 	artists  *instance

@@ -49,10 +49,14 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 
 func (d *demo) newInstance(name string, settings ...string) (*instance, error) {
 	i, err := newInstance(d.dir, name, append(settings, d.settings...)...)
-	if err == nil {
-		i.binary = d.binary
+	if err != nil {
+		return nil, err
 	}
-	return i, err
+	i.binary = d.binary
+	if d.front != nil {
+		d.front(i)
+	}
+	return i, nil
 }
 
 func (d *demo) signUp(ctx context.Context, made map[string]any) error {

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/api/auth"
+	"antiphon/api/web"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
@@ -47,6 +48,7 @@ type house struct {
 	node   *raidenNode
 
 	accounts  *auth.Service
+	pages     *web.Pages
 	actors    *actor.Registry
 	fetch     *fetch.Fetcher
 	hosts     *discover.Hosts
@@ -164,6 +166,7 @@ func (h *house) openFederation(ctx context.Context) error {
 	h.hosts = discover.NewHosts(discover.HostsConfig{Scheme: scheme}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL}, outbox.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
 		},

@@ -63,6 +63,7 @@ func (h *house) openPages(context.Context) error {
 	directory := discover.New(discover.Config{
 		BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, Version: version, OpenSignup: h.config.Signup.Open,
 	}, h.actors, h.db, h.log, time.Now)
+	h.pages = pages
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,

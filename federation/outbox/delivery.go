@@ -140,6 +140,11 @@ func (o *Outbox) judge(ctx context.Context, a sent, inbox string, status int, he
 	what := fmt.Errorf("deliver %s to %s: status %d", a.URI, inbox, status)
 	switch verdictOf(status, commonVerb(a.Raw), attempt) {
 	case taken:
+		if o.taken != nil {
+			if err := o.taken(ctx, a.URI); err != nil {
+				return err
+			}
+		}
 		return o.hosts.Reached(ctx, host)
 	case departed:
 		err := o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return actor.DropInbox(ctx, tx, inbox) })

@@ -41,6 +41,8 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	HTTP   *httpx.Client
 	Goods  Goods
+	// Taken is told of each activity that an inbox elsewhere has taken; it may be told again. It may be nil.
+	Taken func(ctx context.Context, activity string) error
 	// Receive takes an activity for local recipients inside tx; it is inbox.Inbox's method of that name.
 	Receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	Log     *slog.Logger
@@ -56,6 +58,7 @@ type Outbox struct {
 	hosts   *discover.Hosts
 	http    *httpx.Client
 	goods   Goods
+	taken   func(ctx context.Context, activity string) error
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger
 	now     func() time.Time
@@ -69,7 +72,7 @@ func New(config Config, p Parts) *Outbox {
 	}
 	return &Outbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
-		receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
+		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
 	}
 }
 

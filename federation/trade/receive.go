@@ -244,13 +244,18 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 			return err
 		}
 	}
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err = s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		err := s.Purchases.GrantArrived(tx, in.Actor.URI, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)
 		if err != nil {
 			return err
 		}
 		return s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys)
 	})
+	if err != nil || !s.Actors.Own(g.ID) {
+		return err
+	}
+	// Buyer and seller live here both: no inbox elsewhere will say that it took the grant.
+	return s.Orders.Delivered(ctx, g.ID)
 }
 
 // revoked erases what is held of a grant that its artist has taken back.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"antiphon/federation/outbox"
 	"antiphon/payments"
@@ -108,6 +109,15 @@ func (s *Service) create(ctx context.Context, o *outbox.Object, to string) error
 	return s.send(ctx, o, vocab.Activity{
 		ID: o.URI + "/create", Type: vocab.VerbCreate, Actor: o.Owner, Object: vocab.Ref{ID: o.URI, Raw: o.Raw}, To: []string{to},
 	})
+}
+
+// Taken notes that a buyer's inbox has taken a grant; any other activity is passed over.
+func (s *Service) Taken(ctx context.Context, activity string) error {
+	grant, ok := strings.CutSuffix(activity, "/create")
+	if !ok || !strings.HasPrefix(grant, s.BaseURL+"/grants/") {
+		return nil
+	}
+	return s.Orders.Delivered(ctx, grant)
 }
 
 // sendKfrags offers each fragment of a set to its proxy.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -162,10 +163,10 @@ func readLoudness(log []byte) (loudness, peak float64, err error) {
 			return 0, errLoudness
 		}
 		v, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
+		if err != nil || math.IsNaN(v) {
 			return 0, errLoudness
 		}
-		return max(v, -144), nil // silence has the peak -Inf, which JSON cannot hold
+		return min(max(v, -144), 144), nil // silence has the peak -Inf, which JSON cannot hold
 	}
 	if loudness, err = number(integrated); err != nil {
 		return 0, 0, err
