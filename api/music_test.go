@@ -80,7 +80,10 @@ func TestArtistAndTrack(t *testing.T) {
 
 		// A visitor goes on at home.
 		for handle, want := range map[string]string{"@lin@b.example": "http://b.example/music?uri=" + url.QueryEscape(track.URI), "lin@b.example:81": "http://b.example:81/music?uri=" + url.QueryEscape(track.URI)} {
-			stranger.get("/elsewhere/" + string(track.ID) + "?handle=" + url.QueryEscape(handle)).to(want)
+			a := stranger.get("/elsewhere/"+string(track.ID)+"?handle="+url.QueryEscape(handle)).want(http.StatusOK, `href="`+want+`"`)
+			if got := a.Header.Get("Refresh"); got != "0; url="+want {
+				t.Errorf("%s leads to %q", handle, got)
+			}
 		}
 		for _, handle := range []string{"", "lin", "@lin@", "@lin@evil.example/path", "@lin@u:p@evil.example", "@lin@a b", "@lin@evil.example?x", "@lin@javascript:alert(1)"} {
 			stranger.get("/elsewhere/" + string(track.ID) + "?handle=" + url.QueryEscape(handle)).want(http.StatusUnprocessableEntity)

@@ -117,8 +117,14 @@ func (p *Pages) Elsewhere(w http.ResponseWriter, r *http.Request) error {
 		u.Scheme = "http" // development: both servers are on this machine
 	}
 	u.Path, u.RawQuery = "/music", url.Values{"uri": {t.URI}}.Encode()
-	http.Redirect(w, r, u.String(), http.StatusSeeOther)
-	return nil
+	// Browsers refuse a form that is redirected to another site, as the pages' policy asks of them: a page leads there.
+	w.Header().Set("Refresh", "0; url="+u.String())
+	view := &templates.Failure{
+		Layout: p.Layout(r), Status: http.StatusOK, What: "On to " + u.Host, Do: "If nothing happens, go there yourself.",
+		LinkURL: u.String(), LinkText: "Open " + t.Title + " on " + u.Host,
+	}
+	view.NoIndex = true
+	return p.Render(w, http.StatusOK, view)
 }
 
 func (p *Pages) bySlug(r *http.Request) (media.Track, actorRow, error) {

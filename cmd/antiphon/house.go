@@ -133,6 +133,9 @@ func (h *house) openMedia(ctx context.Context) error {
 		return err
 	}
 	h.closing(h.engine.Close)
+	if h.engine.Name() == "native" {
+		transcode.DropEmbedded()
+	}
 	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
 	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http}, Log: h.log, Now: time.Now, Rand: rand.Reader,

@@ -179,8 +179,32 @@ func TestStatesOfAHost(t *testing.T) {
 			t.Errorf("after %d failures: %s", n+1, state())
 		}
 	}
+	wait := func() time.Duration {
+		t.Helper()
+		wait, err := i.Hosts.Wait(t.Context(), "h.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	for _, want := range []time.Duration{30, 60, 120, 240, 480, 600, 600} {
+		if got := wait(); got != 0 {
+			t.Errorf("a probe has to wait %s", got)
+		}
+		for range 2 {
+			if got := wait(); got != want*time.Second {
+				t.Errorf("after a probe the next one waits %s, want %ds", got, want)
+			}
+		}
+		i.Clock.Advance(want * time.Second)
+	}
 	if err := i.Hosts.Reached(t.Context(), "H.example:443"); err != nil || state() != discover.OK {
 		t.Errorf("after an answer: %s, %v", state(), err)
+	}
+	for range 3 {
+		if got := wait(); got != 0 {
+			t.Errorf("a delivery to a host that is back waits %s", got)
+		}
 	}
 }
 

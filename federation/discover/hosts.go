@@ -29,10 +29,14 @@ const (
 const (
 	// downAfter is how many failures in a row make a host Down.
 	downAfter = 10
-	// probeEvery is how often one delivery tries a host that is down.
-	probeEvery = 10 * time.Minute
+	// A host that is down is tried by one delivery after firstProbe, then after twice that, and so on to lastProbe: it may
+	// only have been restarted, and somebody may be waiting.
+	firstProbe = 30 * time.Second
+	lastProbe  = 10 * time.Minute
 	// known is how long what a host says of itself is believed.
 	known = 7 * 24 * time.Hour
+	// maxProbed bounds how many hosts that are down are remembered; when there are more, all are tried anew.
+	maxProbed = 10_000
 	// maxError bounds what is kept of an error.
 	maxError = 300
 )
@@ -69,8 +73,14 @@ type Hosts struct {
 	now    func() time.Time
 
 	mu sync.Mutex
-	// probed is when a host that is down was last tried by this process.
-	probed map[string]time.Time
+	// probed are the tries of hosts that are down by this process.
+	probed map[string]probe
+}
+
+// probe is the last try of a host that is down, and how long the next one has to wait after it.
+type probe struct {
+	at   time.Time
+	wait time.Duration
 }
 
 // NewHosts makes the memory of other servers.
@@ -78,7 +88,7 @@ func NewHosts(config HostsConfig, d *db.DB, client *httpx.Client, log *slog.Logg
 	if config.Scheme == "" {
 		config.Scheme = "https"
 	}
-	return &Hosts{scheme: config.Scheme, db: d, http: client, log: log, now: now, probed: map[string]time.Time{}}
+	return &Hosts{scheme: config.Scheme, db: d, http: client, log: log, now: now, probed: map[string]probe{}}
 }
 
 // Normalize brings a host to the one form in which it is kept and compared: punycode, lower case, without a trailing
@@ -163,7 +173,8 @@ func (h *Hosts) read(ctx context.Context, host string) (Host, error) {
 }
 
 // Wait tells how long a delivery to the host has to wait: not at all while it answers, and while it is down until the
-// next probe. Of all deliveries that ask while a host is down, one is let through every ten minutes.
+// next probe. Of all deliveries that ask while a host is down, one is let through at a time, ever more rarely, at last
+// every ten minutes.
 func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	host = Normalize(host)
 	row, err := h.read(ctx, host)
@@ -173,13 +184,14 @@ func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.now()
-	if wait := h.probed[host].Add(probeEvery).Sub(now); wait > 0 {
+	last := h.probed[host]
+	if wait := last.at.Add(last.wait).Sub(now); wait > 0 {
 		return wait, nil
 	}
-	if len(h.probed) > 10_000 {
+	if len(h.probed) >= maxProbed {
 		clear(h.probed)
 	}
-	h.probed[host] = now
+	h.probed[host] = probe{now, min(max(2*last.wait, firstProbe), lastProbe)}
 	return 0, nil
 }
 
@@ -190,6 +202,9 @@ func (h *Hosts) Reached(ctx context.Context, host string) error {
 	if err != nil || row.State == Blocked || row.State == OK && row.Failures == 0 {
 		return err
 	}
+	h.mu.Lock()
+	delete(h.probed, host)
+	h.mu.Unlock()
 	return h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		err := tx.Model(&Host{}).Where("host = ? AND state <> ?", host, Blocked).
 			Updates(map[string]any{"state": OK, "failures": 0, "last_error": ""}).Error

@@ -35,7 +35,7 @@ import (
 )
 
 // patience is how long Until waits.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Options change an instance; the zero value is the default.
 type Options struct {
