@@ -182,7 +182,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) openPayments(context.Context) error {
+// openLedger needs the disk alone.
+func (h *house) openLedger() error {
 	seed, err := h.vault.Key("ledger")
 	if err != nil {
 		return err
@@ -192,6 +193,14 @@ func (h *house) openPayments(context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("open ledger: %w", err)
+	}
+	return nil
+}
+
+func (h *house) openPayments(context.Context) error {
+	err := h.openLedger()
+	if err != nil {
+		return err
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
