@@ -20,6 +20,7 @@ import (
 	"antiphon/federation/outbox"
 	"antiphon/internal/httpx"
 	"antiphon/media"
+	"antiphon/payments/amount"
 	"antiphon/payments/raidendev"
 	"antiphon/templates"
 	"antiphon/vocab"
@@ -41,7 +42,7 @@ func (h *house) openPages(context.Context) error {
 	}
 	remote := &remoteTracks{house: h}
 	pages, err := web.New(web.Config{
-		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), DataDir: h.path(), UploadDir: h.path("uploads"),
+		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
@@ -83,6 +84,21 @@ func (h *house) assets() []web.Asset {
 		asset.Symbol = raidendev.Symbol
 	}
 	return []web.Asset{asset}
+}
+
+// priceWords tells a price: "5 DAI", or "free".
+func (h *house) priceWords(units, asset string, decimals int) string {
+	price, err := amount.Parse(units, asset)
+	if err != nil || price.IsZero() {
+		return "free"
+	}
+	symbol := asset
+	for _, known := range h.assets() {
+		if string(known.ID) == asset {
+			symbol = known.Symbol
+		}
+	}
+	return price.Decimal(decimals) + " " + symbol
 }
 
 // newcomers makes the actor of a new account.
