@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build vet setup test race fuzz pages
+.PHONY: help demo build vet setup test race fuzz pages bench
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,3 +33,6 @@ race: setup ## run the Go tests with the race detector
 
 fuzz: ## fuzz every parser for a minute
 	.ci/fuzz 1m
+
+bench: setup ## measure speed and memory against their floors, some 10 minutes; ARGS="--only seal --json"
+	go run ./internal/testkit/bench $(ARGS)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,7 +98,8 @@ func (s *Service) expire(ctx context.Context, provider string) (bool, error) {
 			open = true
 			continue
 		}
-		o.Words = "The invoice has expired. If the payment is still under way it will be honored."
+		// What an underpaid order said of the money that has come stays true.
+		o.Words = strings.TrimSpace(o.Words + " The invoice has expired. If the payment is still under way it will be honored.")
 		err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return move(tx, &o, Expired, now) })
 		if err != nil {
 			return false, err

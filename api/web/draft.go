@@ -126,7 +126,10 @@ func (p *Pages) published(ctx context.Context, t media.Track, track templates.Tr
 		return nil, err
 	}
 	link := p.BaseURL + track.URL
-	text := paragraphs(t.About) + template.HTML(`<p><a href="`+template.HTMLEscapeString(link)+`">`+template.HTMLEscapeString(link)+`</a></p>`)
+	// The words of the announcement that the outbox sends.
+	seconds := int(t.Duration() / time.Second)
+	text := template.HTML(fmt.Sprintf(`<p>New track: <a href="%s">%s</a> (%d:%02d)</p>`, template.HTMLEscapeString(link),
+		template.HTMLEscapeString(t.Title), seconds/60, seconds%60)) + paragraphs(t.About)
 	return &templates.Published{
 		Link: link, Name: artist.Display, Handle: p.handle(artist.Name, artist.Host), Avatar: p.picture(artist), Text: text, Followers: followers,
 	}, nil

@@ -133,6 +133,9 @@ func (h *house) openMedia(ctx context.Context) error {
 		return err
 	}
 	h.closing(h.engine.Close)
+	if h.engine.Name() == "native" {
+		transcode.DropEmbedded()
+	}
 	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
 	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http}, Log: h.log, Now: time.Now, Rand: rand.Reader,
@@ -179,7 +182,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) openPayments(context.Context) error {
+// openLedger needs the disk alone.
+func (h *house) openLedger() error {
 	seed, err := h.vault.Key("ledger")
 	if err != nil {
 		return err
@@ -189,6 +193,14 @@ func (h *house) openPayments(context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("open ledger: %w", err)
+	}
+	return nil
+}
+
+func (h *house) openPayments(context.Context) error {
+	err := h.openLedger()
+	if err != nil {
+		return err
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 )
 
@@ -78,6 +79,8 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	h.log.Info("serving", "base", h.config.Server.BaseURL, "listen", listener.Addr().String(), "ffmpeg", h.engine.Name())
+	// What was needed only to start goes back to the system: an idle instance is to be small.
+	debug.FreeOSMemory()
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

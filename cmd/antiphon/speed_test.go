@@ -70,7 +70,7 @@ func openShop(b *testing.B) (d *demo, answers chan time.Time) {
 	must(b, err)
 	b.Cleanup(func() {
 		if b.Failed() {
-			(&world{demo: *d}).showLogs(b)
+			(&stage{demo: d, tb: b}).showLogs()
 		}
 	})
 	answers = make(chan time.Time, 1)

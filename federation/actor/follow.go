@@ -113,11 +113,12 @@ func countFollows(ctx context.Context, tx *gorm.DB, by, uri string) (int64, erro
 	return n, nil
 }
 
-// FollowedHere reports whether a local actor follows uri.
+// FollowedHere reports whether a local actor follows uri or has asked to: deliveries overtake one another, and what the
+// actor sends to its new follower may be here before the Accept.
 func FollowedHere(ctx context.Context, tx *gorm.DB, uri string) (bool, error) {
 	var n int64
 	err := tx.WithContext(ctx).Model(&Follow{}).Joins("JOIN actors ON actors.uri = follows.follower AND actors.local").
-		Where("follows.followed = ? AND follows.state = ?", uri, Accepted).Limit(1).Count(&n).Error
+		Where("follows.followed = ?", uri).Limit(1).Count(&n).Error
 	if err != nil {
 		return false, fmt.Errorf("read follows of %s: %w", uri, err)
 	}

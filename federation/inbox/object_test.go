@@ -139,6 +139,25 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// TestPostBeforeAccept: the Accept of a follow was delivered late, and the first post came before it.
+func TestPostBeforeAccept(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, fedtest.Options{})
+	lin := y.User(t, "lin", actor.Listener)
+	if _, err := y.Outbox.Follow(t.Context(), lin.URI, y.bob.URI); err != nil {
+		t.Fatal(err)
+	}
+	f, err := actor.FollowOf(t.Context(), y.DB.Read, lin.URI, y.bob.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.say(t, y.bob, vocab.Activity{ID: y.bob.URI + "/acts/1", Type: vocab.VerbCreate, Object: y.note(t, y.bob, "1", nil)}, "done")
+	y.say(t, y.bob, vocab.Activity{ID: y.bob.URI + "/accepts/1", Type: vocab.VerbAccept, Object: vocab.Ref{ID: f.URI}}, "done")
+	if n := len(timeline(t, y.Instance, lin.URI)); n != 1 {
+		t.Errorf("timeline has %d posts, want the one that came before the Accept", n)
+	}
+}
+
 // trackOf is a signed track of somebody elsewhere.
 func (y yard) trackOf(t *testing.T, who *fedtest.Person, id, name string, updated time.Time) vocab.Ref {
 	t.Helper()

@@ -23,11 +23,22 @@ var module struct {
 
 const moduleFile = "ffmpeg.wasm"
 
+// DropEmbedded frees the embedded FFmpeg's 23 MB in a program that has opened the native engine and will open no other:
+// an embedded one cannot be opened after it, unless one was before.
+func DropEmbedded() {
+	module.Lock()
+	defer module.Unlock()
+	embed.B = nil
+}
+
 // shelve puts the module into dir, unless it lies there, and frees its memory.
 func shelve(dir string) error {
 	module.Lock()
 	defer module.Unlock()
 	path := filepath.Join(dir, moduleFile)
+	if module.path == "" && embed.B == nil {
+		return fmt.Errorf("%w: the embedded one was dropped", ErrUnavailable)
+	}
 	if module.path == "" {
 		module.sum = sha256.Sum256(embed.B)
 	}
