@@ -24,7 +24,6 @@ import (
 	"antiphon/payments/raidendev"
 	"antiphon/templates"
 	"antiphon/vocab"
-	"antiphon/vocab/proof"
 )
 
 // openPages joins what people and other servers see.
@@ -181,31 +180,14 @@ type remoteTracks struct{ house *house }
 
 // Track implements [web.Remote].
 func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab.Track, error) {
+	if fetch {
+		return t.house.inbox.Track(ctx, uri)
+	}
 	o, err := outbox.ObjectByURI(ctx, t.house.db.Read, uri)
-	if err == nil && o.Deleted.IsZero() {
-		return vocab.ReadTrack(o.Raw)
-	}
-	if err != nil && !errors.Is(err, outbox.ErrNotFound) || !fetch || t.house.actors.Own(uri) {
-		return vocab.Track{}, errors.Join(err, fmt.Errorf("track %s is not here", uri))
-	}
-	document, err := t.house.fetch.Get(ctx, uri)
 	if err != nil {
 		return vocab.Track{}, err
 	}
-	verified, err := proof.Verify(document.Raw, t.house.actors.Resolver(ctx), time.Now())
-	if err != nil {
-		return vocab.Track{}, fmt.Errorf("proof of %s: %w", uri, err)
-	}
-	track, err := vocab.ReadTrack(verified.Raw)
-	if err != nil {
-		return vocab.Track{}, err
-	}
-	now := time.Now().UTC()
-	return track, t.house.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		return outbox.PutObject(ctx, tx, outbox.Object{
-			URI: track.ID, Kind: string(vocab.KindAudioTrack), Owner: track.AttributedTo, Raw: verified.Raw, Created: now, Updated: now,
-		})
-	})
+	return vocab.ReadTrack(o.Raw)
 }
 
 // Describe implements [play.Describer].
