@@ -2,22 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"io"
-	"os"
 )
 
 func runConfig(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("antiphon config", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	path := flags.String("config", "antiphon.toml", "the configuration `file`; the default one may be missing")
-	defaults := flags.Bool("defaults", false, "print the defaults, as a file to begin with")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return errUsage
+	set := options("config", stderr)
+	read := withConfig(set)
+	defaults := set.Bool("defaults", false, "print the defaults, as a file to begin with")
+	if err := parse(set, args); err != nil {
+		return err
 	}
 	if *defaults {
 		c, err := defaultConfig()
@@ -26,7 +19,7 @@ func runConfig(_ context.Context, args []string, stdout, stderr io.Writer) error
 		}
 		return c.print(stdout)
 	}
-	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
+	c, err := read()
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -41,8 +40,7 @@ type demo struct {
 
 // runDemo shows everything that Antiphon is for on this machine.
 func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	set := flag.NewFlagSet("demo", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set := options("demo", stderr)
 	d := &demo{story: &story{out: stdout, begun: time.Now()}}
 	set.StringVar(&d.audio, "audio", "", "audio file to post; a short piece of our own when empty")
 	set.StringVar(&d.dir, "dir", "", "new folder for the data; a temporary one, removed at the end, when empty")
@@ -50,11 +48,8 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	set.StringVar(&d.cache, "cache", "", "folder for the embedded FFmpeg's compiled code; in the data folder when empty")
 	exit := set.Bool("exit", false, "end after the last step instead of leaving the instances running")
 	set.BoolVar(&d.story.json, "json", false, "print one JSON object a step")
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return errUsage
+	if err := parse(set, args); err != nil {
+		return err
 	}
 	if d.dir == "" {
 		dir, err := os.MkdirTemp("", "antiphon-demo-")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,16 +31,12 @@ type finding struct {
 
 // runDoctor looks at what an instance needs on this machine, and says what is missing or slow and what to do.
 func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	set := flag.NewFlagSet("antiphon doctor", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	path := set.String("config", "antiphon.toml", "the configuration `file`; the default one may be missing")
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return errUsage
+	set := options("doctor", stderr)
+	read := withConfig(set)
+	if err := parse(set, args); err != nil {
+		return err
 	}
-	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
+	c, err := read()
 	if err != nil {
 		return err
 	}

@@ -3,38 +3,32 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 
 	"antiphon/payments/ledger"
 )
 
 // runLedger checks the ledger of payments from its first record to its last, or prints its newest signed checkpoint.
 func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	set := flag.NewFlagSet("antiphon ledger", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set := options("ledger", stderr)
 	set.Usage = func() {
 		fmt.Fprint(stderr, "Usage: antiphon ledger [options] verify|checkpoint\n\n"+
 			"verify goes through every record, hash, signature and balance; checkpoint prints the newest signed checkpoint,\n"+
 			"which anyone may keep to hold a later ledger against.\n\n")
 		set.PrintDefaults()
 	}
-	path := set.String("config", "antiphon.toml", "the configuration `file`; the default one may be missing")
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return errUsage
+	read := withConfig(set)
+	if err := parse(set, args); err != nil {
+		return err
 	}
 	verb := set.Arg(0)
 	if set.NArg() != 1 || verb != "verify" && verb != "checkpoint" {
 		set.Usage()
 		return errUsage
 	}
-	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
+	c, err := read()
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,13 +25,12 @@ func runRaiden(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		fmt.Fprint(stderr, "Usage: antiphon raiden dev [options]\n\nRuns a Raiden network for development: a hub and one node per party. Its tokens are worth nothing.\n")
 		return errUsage
 	}
-	set := flag.NewFlagSet("raiden dev", flag.ContinueOnError)
-	set.SetOutput(stderr)
+	set := options("raiden dev", stderr)
 	dir := set.String("dir", "raidendev", "folder of the network's state")
 	names := set.String("nodes", "artist,listener", "names of the parties, one node each")
 	port := set.Int("port", 0, "port of the hub; the nodes have the ports above it; 0 takes any")
-	if err := set.Parse(args[1:]); err != nil {
-		return errUsage
+	if err := parse(set, args[1:]); err != nil {
+		return err
 	}
 	network, err := raidendev.Open(raidendev.Config{
 		Dir: *dir, Nodes: strings.Split(*names, ","), Port: *port, Log: slog.New(slog.NewTextHandler(stderr, nil)), Now: time.Now, Rand: rand.Reader,

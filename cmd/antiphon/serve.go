@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rsa"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"time"
 )
@@ -24,16 +22,12 @@ const (
 
 // runServe runs one instance until ctx ends.
 func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	set := flag.NewFlagSet("antiphon serve", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	path := set.String("config", "antiphon.toml", "the configuration `file`; the default one may be missing")
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return errUsage
+	set := options("serve", stderr)
+	read := withConfig(set)
+	if err := parse(set, args); err != nil {
+		return err
 	}
-	c, err := loadConfig(*path, *path == "antiphon.toml", os.LookupEnv)
+	c, err := read()
 	if err != nil {
 		return err
 	}

@@ -69,32 +69,19 @@ func (n network) Block(ctx context.Context, url string, limit int64) ([]byte, er
 }
 
 // fresh returns the address of a new database.
-type fresh func(t *testing.T) string
+type fresh = func() string
 
 // each runs a test on SQLite and on PostgreSQL.
 func each(t *testing.T, test func(t *testing.T, database fresh)) {
 	t.Parallel()
-	for name, database := range map[string]fresh{
-		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "a.db") },
-		"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, database)
-		})
-	}
+	testkit.OnDatabases(t, test)
 }
 
-func open(t *testing.T, database fresh, base string, serves bool) *instance {
-	t.Helper()
-	return openAt(t, database(t), base, serves)
-}
-
-func openAt(t *testing.T, dsn, base string, serves bool) *instance {
+func open(t *testing.T, fresh fresh, base string, serves bool) *instance {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
-	database, err := db.Open(t.Context(), dsn, log)
+	database, err := db.Open(t.Context(), fresh(), log)
 	must(t, err)
 	v, err := vault.Load(filepath.Join(dir, "key"), true, rand.Reader)
 	must(t, err)

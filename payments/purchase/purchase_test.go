@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -52,15 +51,7 @@ type world struct {
 
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
-	for name, dsn := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "a.db") },
-		"postgres": func(t *testing.T) string { return testkit.Postgres(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t, dsn(t)))
-		})
-	}
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) { test(t, open(t, fresh())) })
 }
 
 func open(t *testing.T, dsn string) *world {
