@@ -128,8 +128,12 @@ func (p *Pages) published(ctx context.Context, t media.Track, track templates.Tr
 	link := p.BaseURL + track.URL
 	// The words of the announcement that the outbox sends.
 	seconds := int(t.Duration() / time.Second)
-	text := template.HTML(fmt.Sprintf(`<p>New track: <a href="%s">%s</a> (%d:%02d)</p>`, template.HTMLEscapeString(link),
-		template.HTMLEscapeString(t.Title), seconds/60, seconds%60)) + paragraphs(t.About)
+	price := ""
+	if product, err := p.Shop.ProductOf(ctx, t.URI); err == nil && p.PriceWords != nil {
+		price = " – " + template.HTMLEscapeString(p.PriceWords(product.Units, product.Asset, product.Decimals))
+	}
+	text := template.HTML(fmt.Sprintf(`<p>New track: <a href="%s">%s</a> (%d:%02d)%s</p>`, template.HTMLEscapeString(link),
+		template.HTMLEscapeString(t.Title), seconds/60, seconds%60, price)) + paragraphs(t.About)
 	return &templates.Published{
 		Link: link, Name: artist.Display, Handle: p.handle(artist.Name, artist.Host), Avatar: p.picture(artist), Text: text, Followers: followers,
 	}, nil

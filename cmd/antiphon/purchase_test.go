@@ -30,12 +30,12 @@ func TestBadPurchases(t *testing.T) {
 		s.stands(short, payments.Underpaid, "4.999999 of 5 has arrived; the rest is still to be paid.")
 		s.notGranted(short)
 		s.pays(o, "1", o.Identifier)
-		s.owns(short)
+		s.soldOnce(short, s.home)
 	})
 	t.Run("too much", func(t *testing.T) {
 		o := s.orderOf(much)
 		s.pays(o, "7500000", o.Identifier)
-		s.owns(much)
+		s.soldOnce(much, s.home)
 		s.said(much, "7.5 was paid where 5 was asked.")
 	})
 	t.Run("wrong identifier", func(t *testing.T) {
@@ -45,12 +45,12 @@ func TestBadPurchases(t *testing.T) {
 		s.stands(astray, payments.Awaiting, "")
 		s.notGranted(astray)
 		s.pays(o, "5000000", o.Identifier)
-		s.owns(astray)
+		s.soldOnce(astray, s.home)
 	})
 	t.Run("twice", func(t *testing.T) {
 		o := s.orderOf(twice)
 		s.pays(o, "5000000", o.Identifier)
-		s.owns(twice)
+		s.soldOnce(twice, s.home)
 		s.pays(o, "5000000", o.Identifier)
 		s.judged(o.Identifier, "duplicate")
 		s.soldOnce(twice, s.home)
@@ -90,12 +90,12 @@ func TestBadPurchases(t *testing.T) {
 
 		o = s.orderOf(late)
 		s.pays(o, "5000000", o.Identifier)
-		s.owns(late)
+		s.soldOnce(late, s.home)
 		s.said(late, "came after the invoice had expired; it was honored")
 		s.notGranted(part)
 		o = s.orderOf(part)
 		s.pays(o, "1000000", o.Identifier)
-		s.owns(part)
+		s.soldOnce(part, s.home)
 	})
 
 	s.notGranted(foreign)
@@ -159,15 +159,6 @@ func (s *stage) judged(identifier, outcome string) {
 	s.eventually("payment "+identifier+" is "+outcome, func() (bool, error) {
 		return s.count(s.artists, "payments", "identifier = ? AND outcome = ?", identifier, outcome) == 1, nil
 	})
-}
-
-// owns waits until the buyer has the grant, and checks that everything about the sale exists once.
-func (s *stage) owns(buyer *user) {
-	s.tb.Helper()
-	s.eventually("the grant and receipt of "+buyer.name+" come", func() (bool, error) {
-		return s.count(s.home, "purchases", "buyer = ? AND state = 'granted' AND receipt <> ''", buyer.actor) == 1, nil
-	})
-	s.soldOnce(buyer, s.home)
 }
 
 // notGranted checks that the buyer has nothing, on either side.

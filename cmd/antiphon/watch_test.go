@@ -102,6 +102,9 @@ func (s *stage) ledgerSize() int64 {
 // soldOnce checks that everything about the sale of the track to a buyer exists once, on both sides, and agrees.
 func (s *stage) soldOnce(buyer *user, at *instance) {
 	s.tb.Helper()
+	s.eventually("grant and receipt of "+buyer.name+" come", func() (bool, error) {
+		return s.count(at, "purchases", "buyer = ? AND track = ? AND state = 'granted' AND receipt <> ''", buyer.actor, s.track) > 0, nil
+	})
 	o := s.orderOf(buyer)
 	if o.State != payments.Granted && o.State != payments.Delivered {
 		s.tb.Errorf("the order is %q (%s), want it granted", o.State, o.Words)
