@@ -51,7 +51,9 @@ func (b *bench) report(name string, value float64, unit string, f floor) error {
 	ok := f.holds(value)
 	b.missed = b.missed || !ok
 	if b.json {
-		return json.NewEncoder(b.out).Encode(struct {
+		lines := json.NewEncoder(b.out)
+		lines.SetEscapeHTML(false) // a floor begins with < or >
+		return lines.Encode(struct {
 			Name  string  `json:"name"`
 			Value float64 `json:"value"`
 			Unit  string  `json:"unit"`
