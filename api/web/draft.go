@@ -126,7 +126,14 @@ func (p *Pages) published(ctx context.Context, t media.Track, track templates.Tr
 		return nil, err
 	}
 	link := p.BaseURL + track.URL
-	text := paragraphs(t.About) + template.HTML(`<p><a href="`+template.HTMLEscapeString(link)+`">`+template.HTMLEscapeString(link)+`</a></p>`)
+	// The words of the announcement that the outbox sends.
+	seconds := int(t.Duration() / time.Second)
+	price := ""
+	if product, err := p.Shop.ProductOf(ctx, t.URI); err == nil && p.PriceWords != nil {
+		price = " – " + template.HTMLEscapeString(p.PriceWords(product.Units, product.Asset, product.Decimals))
+	}
+	text := template.HTML(fmt.Sprintf(`<p>New track: <a href="%s">%s</a> (%d:%02d)%s</p>`, template.HTMLEscapeString(link),
+		template.HTMLEscapeString(t.Title), seconds/60, seconds%60, price)) + paragraphs(t.About)
 	return &templates.Published{
 		Link: link, Name: artist.Display, Handle: p.handle(artist.Name, artist.Host), Avatar: p.picture(artist), Text: text, Followers: followers,
 	}, nil

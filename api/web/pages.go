@@ -34,6 +34,8 @@ type Config struct {
 	Rules       []string
 	// Assets are what tracks can be sold for, the usual one first; with none, everything is free.
 	Assets []Asset
+	// PriceWords tells a price in plain text, as announcements do; nil says nothing of it.
+	PriceWords func(units, asset string, decimals int) string
 	// DataDir is where the disk is watched; UploadDir keeps uploads until they are ingested.
 	DataDir, UploadDir string
 	// MaxUpload is the largest file taken; uploads stop when less than DiskLow is free. Both in bytes.

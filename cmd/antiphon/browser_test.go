@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +45,7 @@ type report struct {
 	Recovery, ArtistRecovery []string
 	UploadStates             []string
 	Steps, StepStates        []string
+	Promised, Announced      string
 	CoverDrawn               int
 	Duration, FirstClickMS   float64
 	PayToGrantMS             float64
@@ -55,7 +57,8 @@ type report struct {
 	Problems, Strangers      []string
 }
 
-// TestBrowser tells by hand, in real browsers, what Antiphon is for.
+// TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every
+// page in that folder, as they look on a phone and on a desk.
 func TestBrowser(t *testing.T) {
 	w := openWorld(t)
 	for _, part := range []struct {
@@ -76,8 +79,8 @@ func TestBrowser(t *testing.T) {
 func BenchmarkClickToSound(b *testing.B) {
 	w := openWorld(b)
 	w.tellStory(b)
-	b.ReportMetric(0, "ns/op")
 	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(w.clickToSound(b), "click_to_sound_ms")
 	}
 }
@@ -121,6 +124,8 @@ func (w *world) run(tb testing.TB, script string, setting map[string]any) report
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", script)
 	node.Dir, node.Stdin = filepath.Join("..", "..", "templates", "assets", "e2e"), strings.NewReader(string(in))
+	// Asked to end, it takes its browsers along.
+	node.Cancel, node.WaitDelay = func() error { return node.Process.Signal(syscall.SIGTERM) }, 10*time.Second
 	var notes strings.Builder
 	node.Stderr = &notes
 	out, err := node.Output()

@@ -43,6 +43,9 @@ func (w *world) testStory(t *testing.T) {
 	if math.Abs(r.Duration-30) > 0.5 {
 		t.Errorf("the track is %.2f s long; want 30", r.Duration)
 	}
+	if r.Announced == "" || r.Announced != r.Promised {
+		t.Errorf("followers read %q; the artist was shown %q", r.Announced, r.Promised)
+	}
 	if r.CoverDrawn == 0 {
 		t.Error("the listener does not see the cover")
 	}

@@ -167,7 +167,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		return err
 	}
 	h.hosts = discover.NewHosts(discover.HostsConfig{Scheme: scheme}, h.db, h.http, h.log, time.Now)
-	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL}, outbox.Parts{
+	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
@@ -182,7 +182,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) openPayments(context.Context) error {
+// openLedger needs the disk alone.
+func (h *house) openLedger() error {
 	seed, err := h.vault.Key("ledger")
 	if err != nil {
 		return err
@@ -192,6 +193,14 @@ func (h *house) openPayments(context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("open ledger: %w", err)
+	}
+	return nil
+}
+
+func (h *house) openPayments(context.Context) error {
+	err := h.openLedger()
+	if err != nil {
+		return err
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err

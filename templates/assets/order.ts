@@ -10,8 +10,8 @@ const ended = new Set(["yours", "rejected", "expired", "revoked"]);
 /** How long to wait before the next question, in milliseconds: briskly at first, calmly after a while. */
 export function pause(state: string, asked: number, failures: number): number {
   if (failures > 0) return Math.min(30_000, 1000 * 2 ** failures);
-  if (state === "waiting" || state === "held") return asked < 60 ? 1000 : asked < 200 ? 3000 : 10_000;
-  return asked < 30 ? 500 : 2000;
+  if (state === "waiting" || state === "held") return asked < 20 ? 300 : asked < 60 ? 1000 : asked < 200 ? 3000 : 10_000;
+  return asked < 20 ? 250 : asked < 40 ? 500 : 2000;
 }
 
 export function order(root: HTMLElement): void {

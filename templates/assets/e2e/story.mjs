@@ -1,5 +1,5 @@
 // From two empty browsers to music: an artist posts a track on one instance, a listener on another buys and plays it.
-import { hear, note, picture, seedOf, setting, signUp, sounds, tell } from "./visitor.mjs";
+import { hear, note, picture, seedOf, setting, signUp, sounds, tell, until } from "./visitor.mjs";
 
 await tell(async (report, open) => {
   const [ada, lin] = await Promise.all([open(setting.artist), open(setting.listener)]);
@@ -13,7 +13,7 @@ await tell(async (report, open) => {
   await picture(lin, "timeline-empty");
 
   await Promise.all([follow(lin, ada), post(ada, report)]);
-  report.track = await publish(ada);
+  await publish(ada, report);
   await buy(lin, report);
   await play(lin, report);
   await rest(ada, lin);
@@ -25,8 +25,8 @@ async function follow(lin, ada) {
   await page.fill("#address", `@${ada.name}@${new URL(ada.base).host}`);
   await page.click(".follow-box button");
   await page.locator(".artistpage").waitFor();
-  // The page is asked for until the other server has agreed.
-  while (!(await page.locator('.artist-act form[action="/unfollow"] button:has-text("Following")').count())) await page.reload();
+  const agreed = page.locator('.artist-act form[action="/unfollow"] button:has-text("Following")');
+  await until("the other server's agreement", () => agreed.count(), () => page.reload());
   await picture(lin, "artist");
 }
 
@@ -61,7 +61,7 @@ async function post(ada, report) {
   report.stepStates = await page.locator('[data-module="draft"] [data-step]').evaluateAll((all) => all.map((s) => s.className));
 }
 
-async function publish(ada) {
+async function publish(ada, report) {
   note("publish");
   const { page } = ada;
   await page.fill("#price", setting.price);
@@ -74,14 +74,17 @@ async function publish(ada) {
   await page.click("[data-publish]");
   await page.locator(".published").waitFor();
   await picture(ada, "published");
-  return page.locator(".published [data-track]").getAttribute("data-track");
+  report.track = await page.locator(".published [data-track]").getAttribute("data-track");
+  report.promised = await page.locator(".published .toot .prose").innerText();
 }
 
 async function buy(lin, report) {
   note("the post arrives");
   const { page } = lin;
   const post = page.locator(`.post[data-track="${report.track}"]`);
-  do await page.goto(lin.base); while (!(await post.count()));
+  await page.goto(lin.base);
+  await until("the artist's post", () => post.count(), () => page.reload());
+  report.announced = await post.locator(".prose").innerText();
   await picture(lin, "timeline");
   await post.locator("h2 a").click();
   await page.locator(".sheet").waitFor();

@@ -83,6 +83,13 @@ export async function picture({ page }, name) {
   await page.setViewportSize(was);
 }
 
+/** Looks at a page anew until it shows what is waited for. */
+export async function until(what, shown, look) {
+  for (const end = performance.now() + 45_000; !(await shown()); await look()) {
+    if (performance.now() > end) throw new Error(`in 45 seconds there was not ${what}`);
+  }
+}
+
 /** Signs up by hand: writes the recovery key down, and types two groups of it. Gives the groups. */
 export async function signUp(visitor) {
   const { page } = visitor;

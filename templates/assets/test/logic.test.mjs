@@ -166,8 +166,8 @@ test("the larder asks once and gives copies", async () => {
 });
 
 test("an order is asked after briskly at first and calmly later", () => {
-  assert.equal(m.pause("asking", 1, 0), 500);
-  assert.equal(m.pause("waiting", 1, 0), 1000);
+  assert.equal(m.pause("asking", 1, 0), 250);
+  assert.equal(m.pause("waiting", 1, 0), 300);
   assert.equal(m.pause("waiting", 500, 0), 10_000);
   assert.equal(m.pause("paid", 1, 9), 30_000);
 });
