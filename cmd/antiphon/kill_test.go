@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"flag"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -158,8 +163,81 @@ func TestAway(t *testing.T) {
 			t.Errorf("GET %s without the seller: %v", path, err)
 		}
 	}
-	// Nothing else of the seller's is here: a new purchase is refused in words, not with a broken page.
 	if _, err := s.lin.get(t.Context(), "/play/grant?track="+s.artists.base+"/tracks/unknown"); !isStatus(err, http.StatusNotFound) {
 		t.Errorf("the grant of a track that was never bought: %v, want 404", err)
 	}
+	s.tamper()
+}
+
+// tamper changes what the buyer's own instance holds, and finds that the opening side takes none of it.
+func (s *stage) tamper() {
+	s.tb.Helper()
+	ctx := s.tb.Context()
+	for name, block := range map[string][]byte{
+		"the last segment": s.renditions[3].segments[0].data, "an init segment": s.renditions[0].init,
+	} {
+		path := s.blockFile(block)
+		wrong := bytes.Clone(block)
+		wrong[len(wrong)/2] ^= 1
+		if err := os.WriteFile(path, wrong, 0o600); err != nil {
+			s.tb.Fatal(err)
+		}
+		if _, err := s.fetch(ctx, s.master); err == nil {
+			s.tb.Errorf("with one bit of %s changed, the track is still played", name)
+		}
+		if err := os.WriteFile(path, block, 0o600); err != nil {
+			s.tb.Fatal(err)
+		}
+	}
+	if _, err := s.fetch(ctx, s.master); err != nil {
+		s.tb.Errorf("with every block as it was: %v", err)
+	}
+	g, err := s.lin.grant(ctx, s.track)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	for _, member := range []string{"capsule", "ciphertext", "manifest", "delegatingKey", "receivingKey", "threshold"} {
+		changed := g
+		if changed.Grant = changeMember(g.Grant, member); bytes.Equal(changed.Grant, g.Grant) {
+			s.tb.Errorf("the grant has no %s", member)
+			continue
+		}
+		if _, err := checkGrant(changed); err == nil {
+			s.tb.Errorf("a grant with another %s is taken", member)
+		}
+	}
+}
+
+// changeMember changes the first letter or digit of the value of every member of a name.
+func changeMember(raw []byte, name string) []byte {
+	value := regexp.MustCompile(`("` + name + `":\s*[^0-9A-Za-z]*)([0-9A-Za-z])`)
+	return value.ReplaceAllFunc(raw, func(b []byte) []byte {
+		b = bytes.Clone(b)
+		if last := len(b) - 1; b[last] == '3' {
+			b[last] = '4'
+		} else {
+			b[last] = '3'
+		}
+		return b
+	})
+}
+
+// blockFile is the file in the home instance's store that holds a block.
+func (s *stage) blockFile(block []byte) string {
+	s.tb.Helper()
+	found := ""
+	err := filepath.WalkDir(filepath.Join(s.home.dir, "blocks"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Equal(b, block) {
+			found = path
+		}
+		return err
+	})
+	if err != nil || found == "" {
+		s.tb.Fatalf("the store of %s has no file of %d bytes like that: %v", s.home.name, len(block), err)
+	}
+	return found
 }
