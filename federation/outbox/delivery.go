@@ -25,7 +25,7 @@ const (
 	// maxRetryAfter bounds how long a server can tell us to wait.
 	maxRetryAfter = time.Hour
 	// crowded is how long a delivery waits for a place in its host's lane.
-	crowded = time.Second
+	crowded = 100 * time.Millisecond
 )
 
 // pauses are the times between attempts; after the last one it is a day. The first two are for a server that was only

@@ -29,7 +29,7 @@ type Config struct {
 	FileURL func(cid, filename string) string
 	// Words tells a price to people ("5 EUR", "free"), in plain text; nil or empty text says nothing of it.
 	Words func(units, asset string, decimals int) string
-	// PerHost is how many deliveries to one host run at a time; 2 when 0.
+	// PerHost is how many deliveries to one host run at a time; 4 when 0: a sale sends three things at once.
 	PerHost int
 }
 
@@ -68,7 +68,7 @@ type Outbox struct {
 // New makes an outbox; nothing is delivered before its jobs are registered and the queue started.
 func New(config Config, p Parts) *Outbox {
 	if config.PerHost == 0 {
-		config.PerHost = 2
+		config.PerHost = 4
 	}
 	return &Outbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,

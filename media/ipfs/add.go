@@ -14,6 +14,7 @@ import (
 	"github.com/ipfs/boxo/ipld/unixfs/importer/helpers"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"golang.org/x/sync/errgroup"
 )
 
 // The shape of a file's tree, which decides its CID: the defaults of `ipfs add --cid-version=1 --raw-leaves`.
@@ -22,8 +23,12 @@ const (
 	linksPerNode = 174
 )
 
-// flushAt is how many bytes of a growing file are written to the disk together.
-const flushAt = 4 << 20
+// A growing file is written flushAt bytes at a time, flushes of them side by side: waiting for the disk takes longer
+// than hashing, and a disk makes many writes durable in about the time of one.
+const (
+	flushAt = 1 << 20
+	flushes = 8
+)
 
 // AddFile keeps what r yields as a file; see Store.
 func (e *Embedded) AddFile(ctx context.Context, r io.Reader) (CID, int64, error) {
@@ -39,7 +44,11 @@ func (e *Embedded) AddFile(ctx context.Context, r io.Reader) (CID, int64, error)
 
 	src := &meter{ctx: ctx, r: io.MultiReader(bytes.NewReader(first), r)}
 	g := &growth{shelf: e.files, store: e, mine: map[string]cid.Cid{}}
+	writes, writing := errgroup.WithContext(ctx)
+	writes.SetLimit(flushes)
+	g.writes, g.writing = writes, writing
 	root, err := g.build(ctx, src)
+	err = errors.Join(err, writes.Wait())
 	if err == nil {
 		err = e.pin(ctx, root)
 	}
@@ -56,6 +65,9 @@ type growth struct {
 	mine    map[string]cid.Cid // by multihash
 	pending []blocks.Block
 	bytes   int
+	// writes are the flushes under way; writing is their context, which ends with the first that fails.
+	writes  *errgroup.Group
+	writing context.Context
 }
 
 func (g *growth) build(ctx context.Context, r io.Reader) (CID, error) {
@@ -73,22 +85,21 @@ func (g *growth) build(ctx context.Context, r io.Reader) (CID, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := g.flush(ctx); err != nil {
-		return "", err
-	}
+	g.flush()
 	return fromCid(root.Cid())
 }
 
 // Put is called by the builder for each block, from one goroutine.
-func (g *growth) Put(ctx context.Context, b blocks.Block) error {
+func (g *growth) Put(_ context.Context, b blocks.Block) error {
 	g.pending = append(g.pending, b)
-	if g.bytes += len(b.RawData()); g.bytes < flushAt {
-		return nil
+	if g.bytes += len(b.RawData()); g.bytes >= flushAt {
+		g.flush()
 	}
-	return g.flush(ctx)
+	return g.writing.Err()
 }
 
-func (g *growth) flush(ctx context.Context) error {
+// flush begins to write what is pending; it waits only when too much is under way.
+func (g *growth) flush() {
 	g.store.mu.Lock()
 	for _, b := range g.pending {
 		key := string(b.Cid().Hash())
@@ -98,9 +109,9 @@ func (g *growth) flush(ctx context.Context) error {
 		}
 	}
 	g.store.mu.Unlock()
-	err := g.PutMany(ctx, g.pending)
+	batch := g.pending
 	g.pending, g.bytes = nil, 0
-	return err
+	g.writes.Go(func() error { return g.PutMany(g.writing, batch) })
 }
 
 // end gives the blocks back to the rule of the pins, and takes those of a failed file away again.
