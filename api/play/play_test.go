@@ -32,6 +32,7 @@ const base = "https://b.example"
 type alone struct{}
 
 func (alone) Proxies(context.Context, string, string) ([]access.Proxy, error) { return nil, nil }
+func (alone) Meet(context.Context, string) error                              { return nil }
 func (alone) Trusts(context.Context, string) bool                             { return true }
 func (alone) Block(context.Context, string, int64) ([]byte, error) {
 	return nil, errors.New("no network in this test")

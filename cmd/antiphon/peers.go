@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/fetch"
 	"antiphon/internal/httpx"
 	"antiphon/media/access"
 )
@@ -24,10 +26,9 @@ type peers struct {
 
 // Proxies implements [access.Peers].
 func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, error) {
-	uris := slices.Clone(p.trusted)
-	if home, err := p.actors().Find(ctx, buyer, false); err == nil && home.Music {
-		// Every Antiphon instance has its actor there; other software that only reads our terms has not.
-		uris = append([]string{originOf(buyer) + "/actor"}, uris...)
+	uris := p.trusted
+	if home, err := p.home(ctx, buyer); err == nil {
+		uris = append([]string{home.URI}, uris...)
 	}
 	var proxies []access.Proxy
 	for i, uri := range uris {
@@ -44,6 +45,36 @@ func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, e
 		})
 	}
 	return proxies, nil
+}
+
+// errNoProxy says that a buyer's server is none that re-encrypts.
+var errNoProxy = errors.New("not an instance of Antiphon")
+
+// home is the actor of the buyer's own instance. Every Antiphon instance has it at the same place; other software that
+// only reads our terms has not.
+func (p *peers) home(ctx context.Context, buyer string) (actor.Actor, error) {
+	who, err := p.actors().Find(ctx, buyer, false)
+	if err != nil {
+		return actor.Actor{}, err
+	}
+	if !who.Music {
+		return actor.Actor{}, errNoProxy
+	}
+	home, err := p.actors().Find(ctx, originOf(buyer)+"/actor", false)
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrNotActivity) || errors.Is(err, fetch.ErrGone) {
+		return actor.Actor{}, fmt.Errorf("%w: %w", errNoProxy, err)
+	}
+	return home, err
+}
+
+// Meet implements [access.Peers].
+func (p *peers) Meet(ctx context.Context, buyer string) error {
+	if _, err := p.home(ctx, buyer); err != nil && !errors.Is(err, errNoProxy) {
+		return err
+	}
+	// A trusted proxy that is away is left out of the grant, and no reason to sell nothing.
+	_, err := p.Proxies(ctx, "", buyer)
+	return err
 }
 
 // Trusts implements [access.Peers].

@@ -44,7 +44,7 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
 	}
-	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
+	if err := s.Access.Meet(ctx, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
 	}
 	price, err := amount.Parse(a.Amount, a.Asset)

@@ -57,6 +57,8 @@ func (i *instance) Proxies(ctx context.Context, _, _ string) ([]access.Proxy, er
 	return proxies, nil
 }
 
+func (i *instance) Meet(context.Context, string) error { return nil }
+
 func (i *instance) Trusts(_ context.Context, artist string) bool {
 	return i.serves || strings.HasPrefix(artist, i.base+"/")
 }

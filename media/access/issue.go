@@ -77,13 +77,9 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	return prepared, s.split(ctx, prepared, p, proxies, capsules)
 }
 
-// Meet asks for the keys of those who would hold fragments of a grant of artist's to buyer. It is called when the buyer
-// offers to buy, and so is surely there: an instance that is away when the grant is made can be sealed to only if it is
-// known already, and a grant without it would need fewer proxies to open.
-func (s *Service) Meet(ctx context.Context, artist, buyer string) error {
-	_, err := s.peers.Proxies(ctx, artist, buyer)
-	return err
-}
+// Meet makes sure that those who would hold fragments of a grant to buyer are known here. It is called when the buyer
+// offers, whose instance is there at that moment: it may be away when the payment is confirmed.
+func (s *Service) Meet(ctx context.Context, buyer string) error { return s.peers.Meet(ctx, buyer) }
 
 // items are the product's tracks as a grant names them, and the SHA-256 of each capsule.
 func (s *Service) items(ctx context.Context, p Product) ([]vocab.Item, [][]byte, error) {

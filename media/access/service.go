@@ -50,6 +50,9 @@ type Peers interface {
 	// Proxies returns the instances beside this one that would hold a fragment of a grant of artist to buyer: the
 	// buyer's own first. One that does not answer is left out.
 	Proxies(ctx context.Context, artist, buyer string) ([]Proxy, error)
+	// Meet learns who would hold a fragment of what buyer is sold, so that it is known when the payment comes. It is an
+	// error, and to be tried again, when the buyer's own instance should be one and does not answer.
+	Meet(ctx context.Context, buyer string) error
 	// Trusts reports whether this instance holds fragments for an artist of another one.
 	Trusts(ctx context.Context, artist string) bool
 }
