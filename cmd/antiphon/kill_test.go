@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"flag"
 	"io/fs"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +118,7 @@ func (s *stage) fragmentsHeld() {
 func TestAway(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, cutTune(t, t.TempDir(), "ogg", 8))
+	asked := s.withholdPayments()
 	s.playThrough("start the payment network", "the listener offers")
 	o := s.orderOf(s.lin)
 
@@ -125,6 +131,7 @@ func TestAway(t *testing.T) {
 		t.Fatalf("the order is %q with grant %q while its seller is dead", o.State, o.GrantURI)
 	}
 
+	// The buyer's instance dies while it waits for its node's answer, and does not know that it has paid.
 	s.home.kill()
 	if err := s.artists.open(s.within(soon)); err != nil {
 		t.Fatal(err)
@@ -143,6 +150,9 @@ func TestAway(t *testing.T) {
 	s.fragmentsHeld()
 	s.soldOnce(s.lin, s.home)
 	s.booksAgree()
+	if paid := s.history("listener", "EventPaymentSentSuccess", o.Identifier); len(paid) != 1 || asked.Load() != 1 {
+		t.Errorf("the listener's node was asked %d times to pay, and has paid %+v; want once", asked.Load(), paid)
+	}
 	// The grant is no weaker for having been made while one of its proxies was away.
 	if n := s.count(s.artists, "grants", "threshold = 2"); n != 1 {
 		t.Errorf("%d grants need two proxies, want 1", n)
@@ -167,6 +177,35 @@ func TestAway(t *testing.T) {
 		t.Errorf("the grant of a track that was never bought: %v, want 404", err)
 	}
 	s.tamper()
+}
+
+// withholdPayments puts a proxy between the buyer's instance and its node: a payment goes through, but its answer does
+// not come until the instance has given up. It counts how often a payment is asked for.
+func (s *stage) withholdPayments() *atomic.Int32 {
+	asked := new(atomic.Int32)
+	s.front = func(i *instance) {
+		if i.name != "home" {
+			return
+		}
+		node, err := url.Parse(s.network.Nodes["listener"])
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		between := httptest.NewServer(&httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(node) },
+			ModifyResponse: func(resp *http.Response) error {
+				if resp.Request.Method == http.MethodPost {
+					asked.Add(1)
+					<-resp.Request.Context().Done()
+				}
+				return nil
+			},
+			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		})
+		s.tb.Cleanup(func() { between.CloseClientConnections(); between.Close() })
+		i.env = append(i.env, "ANTIPHON_RAIDEN_URL="+between.URL)
+	}
+	return asked
 }
 
 // tamper changes what the buyer's own instance holds, and finds that the opening side takes none of it.
