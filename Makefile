@@ -26,13 +26,13 @@ test: setup vet ## run every test, and short fuzzing
 	npm run --silent --prefix templates/assets test
 	npm run --silent --prefix templates/assets test:browser
 	go test -shuffle=on -timeout 30m ./...
-	.ci/fuzz 2s
+	.ci/fuzz 1000x
 
 race: setup ## run the Go tests with the race detector
 	go test -race -timeout 60m ./...
 
-fuzz: ## fuzz every parser for a minute
-	.ci/fuzz 1m
+fuzz: ## fuzz every parser with 200,000 inputs
+	.ci/fuzz 200000x
 
 bench: setup ## measure speed and memory against their floors, some 10 minutes; ARGS="--only seal --json"
 	go run ./internal/testkit/bench $(ARGS)
