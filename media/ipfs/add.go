@@ -26,8 +26,8 @@ const (
 // A growing file is written flushAt bytes at a time, flushes of them side by side: waiting for the disk takes longer
 // than hashing, and a disk makes many writes durable in about the time of one.
 const (
-	flushAt = 1 << 20
-	flushes = 8
+	flushAt = 4 << 20
+	flushes = 4
 )
 
 // AddFile keeps what r yields as a file; see Store.
