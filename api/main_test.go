@@ -70,6 +70,15 @@ type world struct {
 	db       *db.DB
 }
 
+func (w *world) Product(_ context.Context, uri string) (access.Product, error) {
+	for _, p := range w.products {
+		if p.URI == uri {
+			return p, nil
+		}
+	}
+	return access.Product{}, access.ErrUnknownProduct
+}
+
 func (w *world) ProductOf(_ context.Context, track string) (access.Product, error) {
 	if p, ok := w.products[track]; ok {
 		return p, nil

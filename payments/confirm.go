@@ -95,6 +95,9 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 		return s.keep(ctx, row, func(tx *gorm.DB) error {
 			o.Words = fmt.Sprintf("%s of %s has arrived; the rest is still to be paid.",
 				total.Decimal(o.Decimals), o.Units.Decimal(o.Decimals))
+			if err := s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words}); err != nil {
+				return err
+			}
 			if o.State == Awaiting {
 				return move(tx, &o, Underpaid, row.SeenAt)
 			}

@@ -149,6 +149,7 @@ func open(t *testing.T, dsn string) *world {
 	queue := jobs.New(database, log)
 	jobs.Handle(queue, jobs.Handler[payments.OrderPlaced]{Work: func(context.Context, payments.OrderPlaced, int) error { return nil }})
 	jobs.Handle(queue, jobs.Handler[payments.OrderPaid]{Work: func(context.Context, payments.OrderPaid, int) error { return nil }})
+	jobs.Handle(queue, jobs.Handler[payments.OrderNoted]{Work: func(context.Context, payments.OrderNoted, int) error { return nil }})
 	must(t, queue.Open())
 	w := &world{db: database, till: &till{}, price: "5000000", clock: time.Now()}
 	w.Service = payments.New(payments.Config{BaseURL: "https://s.example", PollOpen: time.Millisecond, PollIdle: time.Millisecond}, payments.Parts{

@@ -38,6 +38,15 @@ type OrderPaid struct {
 // Kind names the job.
 func (OrderPaid) Kind() string { return "order_paid" }
 
+// OrderNoted: something about an order is unusual, such as a payment of less than its price; the buyer is to be told.
+type OrderNoted struct {
+	Order string `json:"order"`
+	Words string `json:"words"`
+}
+
+// Kind names the job.
+func (OrderNoted) Kind() string { return "order_noted" }
+
 // Ledger records payments; a payment that it refuses is not credited.
 type Ledger interface {
 	// RecordPayment posts a paid order inside tx; the same payment twice is an error.

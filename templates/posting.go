@@ -90,6 +90,15 @@ type Studio struct {
 	// Followers, Sales and Earned are the figures at the top.
 	Followers, Sales int
 	Earned           []Money
+	// Unusual are orders that want a look.
+	Unusual []UnusualOrder
+}
+
+// UnusualOrder is an order whose payment was not simply right.
+type UnusualOrder struct {
+	// Product is what was ordered, Words what is unusual, in plain text.
+	Product, Words string
+	Changed        time.Time
 }
 
 func (*Studio) page() string { return "studio" }

@@ -92,6 +92,9 @@ func (p *Pages) studioTracks(ctx context.Context, tracks []media.Track, sales ma
 	return rows, nil
 }
 
+// maxUnusual is how many orders the studio asks its artist to look at.
+const maxUnusual = 5
+
 // sales counts what was bought, by product, and fills in the figures. Sums are made here, never by SQL.
 func (p *Pages) sales(ctx context.Context, artist string, view *templates.Studio) (map[string]int, error) {
 	orders, err := payments.OrdersOf(ctx, p.DB.Read, artist, maxOrders)
@@ -101,6 +104,13 @@ func (p *Pages) sales(ctx context.Context, artist string, view *templates.Studio
 	sales := map[string]int{}
 	sums, decimals := map[amount.Asset]amount.Amount{}, map[amount.Asset]int{}
 	for _, o := range orders {
+		if o.Words != "" && len(view.Unusual) < maxUnusual {
+			name := o.Product
+			if product, err := p.Shop.Product(ctx, o.Product); err == nil {
+				name = product.Name
+			}
+			view.Unusual = append(view.Unusual, templates.UnusualOrder{Product: name, Words: o.Words, Changed: o.UpdatedAt})
+		}
 		if o.State != payments.Paid && o.State != payments.Granted && o.State != payments.Delivered {
 			continue
 		}

@@ -23,6 +23,8 @@ import (
 type Shop interface {
 	// ProductOf returns the product that a track is sold as, or [access.ErrUnknownProduct].
 	ProductOf(ctx context.Context, track string) (access.Product, error)
+	// Product returns a product by its URI, or [access.ErrUnknownProduct].
+	Product(ctx context.Context, uri string) (access.Product, error)
 	// SetPrice sets what the product of a track costs from now on.
 	SetPrice(tx *gorm.DB, track, units, asset string, decimals int) error
 }

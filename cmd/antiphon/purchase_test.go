@@ -28,6 +28,9 @@ func TestBadPurchases(t *testing.T) {
 		s.stands(short, payments.Underpaid, "2 of 5 has arrived; the rest is still to be paid.")
 		s.pays(o, "2999999", o.Identifier)
 		s.stands(short, payments.Underpaid, "4.999999 of 5 has arrived; the rest is still to be paid.")
+		s.eventually("the buyer is told what has arrived", func() (bool, error) {
+			return s.count(s.home, "purchases", "buyer = ? AND words LIKE '4.999999 of 5 has arrived%'", short.actor) == 1, nil
+		})
 		s.notGranted(short)
 		s.pays(o, "1", o.Identifier)
 		s.soldOnce(short, s.home)

@@ -207,6 +207,13 @@ func (s *Service) fragmentOf(offer string) (string, bool) {
 	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
 }
 
+// noted keeps a seller's words about an order that is not granted yet.
+func (s *Service) noted(ctx context.Context, in inbox.Incoming) error {
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary)
+	})
+}
+
 // receipt keeps the receipt of a purchase.
 func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	verified, err := s.check(ctx, in.Activity.Object.Raw, in.Actor.URI)

@@ -65,6 +65,18 @@ func price(o payments.Order) vocab.Price {
 	return vocab.Price{Amount: o.Units.String(), Asset: string(o.Asset), Decimals: o.Decimals}
 }
 
+// sendWords tells a buyer what is unusual about an order, as the summary of an Update of its agreement.
+func (s *Service) sendWords(ctx context.Context, order, words string) error {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, nil, vocab.Activity{
+		ID: o.URI + "/words/" + digest(words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
+		Object: vocab.Ref{ID: o.URI}, Summary: words,
+	})
+}
+
 // sendReceipt is the payment-confirmed activity.
 func (s *Service) sendReceipt(ctx context.Context, order string) error {
 	o, err := payments.OrderByURI(ctx, s.DB.Read, order)

@@ -54,6 +54,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f purchase.OfferMade) error { return s.sendOffer(ctx, f.Purchase) })
 	worker(q, func(ctx context.Context, f payments.OrderPlaced) error { return s.sendAccept(ctx, f.Order) })
 	worker(q, func(ctx context.Context, f payments.OrderPaid) error { return s.sendReceipt(ctx, f.Order) })
+	worker(q, func(ctx context.Context, f payments.OrderNoted) error { return s.sendWords(ctx, f.Order, f.Words) })
 	worker(q, func(ctx context.Context, f access.GrantIssued) error { return s.sendGrant(ctx, f.Grant) })
 	worker(q, func(ctx context.Context, f access.KfragsMade) error { return s.sendKfrags(ctx, f.Grant, f.Set) })
 }
@@ -65,11 +66,15 @@ func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbAccept, "Agreement", s.accepted)
 	in.Handle(vocab.VerbAccept, string(vocab.VerbOffer), s.accepted)
 	in.Handle(vocab.VerbReject, string(vocab.VerbOffer), s.rejected)
+	in.Handle(vocab.VerbUpdate, string(vocab.KindAgreement), s.noted)
 	in.Handle(vocab.VerbCreate, string(vocab.KindReceipt), s.receipt)
 	in.Handle(vocab.VerbCreate, string(vocab.KindAccessGrant), s.grant)
 	in.Handle(vocab.VerbUpdate, string(vocab.KindAccessGrant), s.grant)
 	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.revoked)
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {
+		if agreed, err := s.Purchases.Agreed(ctx, uri); err != nil || agreed {
+			return string(vocab.KindAgreement), err
+		}
 		known, err := s.Access.Knows(ctx, uri)
 		if err != nil || !known {
 			return "", err

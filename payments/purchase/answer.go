@@ -76,6 +76,19 @@ func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
 	return s.move(tx, &p, Refused)
 }
 
+// maxWords bounds what a seller may tell, in bytes.
+const maxWords = 500
+
+// Noted keeps a seller's words about a purchase that waits for its payment; they are shown as the seller's.
+func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string) error {
+	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
+	if err != nil || p.State != Invoiced && p.State != Paying || len(words) > maxWords {
+		return err
+	}
+	p.Words = words
+	return s.move(tx, &p, p.State)
+}
+
 // ReceiptArrived keeps the signed receipt of a purchase; twice is once.
 func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw []byte) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)

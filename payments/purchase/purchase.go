@@ -184,6 +184,13 @@ func (s *Service) ByAgreement(ctx context.Context, artist, agreement string) (Pu
 	return one(s.DB.Read.WithContext(ctx).Where("artist = ? AND agreement = ?", artist, agreement), agreement)
 }
 
+// Agreed reports whether an agreement is one of this instance's users.
+func (s *Service) Agreed(ctx context.Context, agreement string) (bool, error) {
+	var n int64
+	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("agreement = ?", agreement).Count(&n).Error
+	return n > 0, err
+}
+
 // Of returns a buyer's purchases, newest first.
 func (s *Service) Of(ctx context.Context, buyer string, limit int) ([]Purchase, error) {
 	var rows []Purchase

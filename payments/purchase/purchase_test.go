@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,28 @@ func TestFromOfferToGrant(t *testing.T) {
 		}
 		if p = w.read(t, p.ID); p.State != purchase.Granted || p.GrantURI != grant {
 			t.Errorf("after the grant: %+v", p)
+		}
+	})
+}
+
+func TestTheSellersWordsAreShownWhileThePaymentIsAwaited(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p := w.accept(t, w.begin(t), w.terms())
+		note := func(from, words string) error {
+			return w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, from, deal, words) })
+		}
+		must(t, note(artist, "4 of 5 has arrived."))
+		if p = w.read(t, p.ID); p.Words != "4 of 5 has arrived." || p.State != purchase.Invoiced {
+			t.Errorf("%s, words %q", p.State, p.Words)
+		}
+		if err := note("https://evil.example/users/eve", "Pay me instead."); !errors.Is(err, purchase.ErrNotFound) {
+			t.Errorf("a stranger's words: %v", err)
+		}
+		must(t, note(artist, strings.Repeat("long ", 200)))
+		must(t, w.grantArrives(t, nil))
+		must(t, note(artist, "too late"))
+		if p = w.read(t, p.ID); p.Words != "" || p.State != purchase.Granted {
+			t.Errorf("%s, words %q", p.State, p.Words)
 		}
 	})
 }
