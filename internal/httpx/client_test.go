@@ -312,17 +312,14 @@ func TestBounds(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			c, srv := setup(t, httpx.Config{AllowLoopback: true, Timeout: 2 * time.Second}, tc.h)
+			// What is bounded by its size must not need the clock, however busy the machine is.
+			c, srv := setup(t, httpx.Config{AllowLoopback: true, Timeout: 2 * time.Minute}, tc.h)
 			if tc.want == context.DeadlineExceeded {
 				c = httpx.New(httpx.Config{AllowLoopback: true, Timeout: 150 * time.Millisecond})
 				t.Cleanup(c.Close)
 			}
-			begin := time.Now()
 			if _, err := get(t, c, srv.URL, 1<<20); !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
-			}
-			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}
