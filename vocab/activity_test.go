@@ -197,6 +197,8 @@ func TestActivityRoundTrip(t *testing.T) {
 	uri := rapid.Custom(func(t *rapid.T) string {
 		return fmt.Sprintf("https://%s.example/%s", rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "host"), rapid.StringMatching(`[A-Za-z0-9/_~-]{0,20}(#[a-z]{1,5})?`).Draw(t, "path"))
 	})
+	// NUL is refused on the wire.
+	onTheWire := rapid.Rune().Filter(func(r rune) bool { return r != 0 })
 	rapid.Check(t, func(t *rapid.T) {
 		uris := func(name string) []string {
 			list := rapid.SliceOfNDistinct(uri, 0, 4, rapid.ID[string]).Draw(t, name)
@@ -208,14 +210,11 @@ func TestActivityRoundTrip(t *testing.T) {
 		want := vocab.Activity{
 			Type: rapid.SampledFrom(verbs).Draw(t, "type"), ID: uri.Draw(t, "id"), Actor: uri.Draw(t, "actor"),
 			Object: vocab.Ref{ID: uri.Draw(t, "object")}, To: uris("to"), Cc: uris("cc"), Audience: uris("audience"),
-			Summary: rapid.StringN(0, 100, -1).Draw(t, "summary"),
+			Summary: rapid.StringOfN(onTheWire, 0, 100, -1).Draw(t, "summary"),
 			Code:    rapid.StringMatching(`[a-z-]{0,20}`).Draw(t, "code"),
 		}
 		if rapid.Bool().Draw(t, "dated") {
 			want.Published = at(rapid.IntRange(0, 23).Draw(t, "hour"), 0, 0)
-		}
-		if strings.ContainsRune(want.Summary, 0) {
-			t.Skip("NUL is refused on the wire")
 		}
 		m, err := want.Build()
 		if err != nil {

@@ -24,18 +24,19 @@ type peers struct {
 	log     *slog.Logger
 }
 
-// Proxies implements [access.Peers].
+// Proxies implements [access.Peers]. It asks nobody: payments are confirmed one after another, and a peer that hangs
+// must not hold up those of others. Whom it names was met when the buyer offered.
 func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, error) {
 	uris := p.trusted
-	if home, err := p.home(ctx, buyer); err == nil {
-		uris = append([]string{home.URI}, uris...)
+	if who, err := p.actors().Known(ctx, buyer); err == nil && who.Music {
+		uris = append([]string{homeOf(buyer)}, uris...)
 	}
 	var proxies []access.Proxy
 	for i, uri := range uris {
 		if slices.Contains(uris[:i], uri) || uri == p.actors().Instance() {
 			continue
 		}
-		instance, err := p.actors().Find(ctx, uri, false)
+		instance, err := p.actors().Known(ctx, uri)
 		if err != nil || instance.SealingKey == nil || instance.Reencrypt == "" {
 			p.log.Warn("not a proxy", "actor", uri, "error", err)
 			continue
@@ -47,34 +48,30 @@ func (p *peers) Proxies(ctx context.Context, _, buyer string) ([]access.Proxy, e
 	return proxies, nil
 }
 
-// errNoProxy says that a buyer's server is none that re-encrypts.
-var errNoProxy = errors.New("not an instance of Antiphon")
-
-// home is the actor of the buyer's own instance. Every Antiphon instance has it at the same place; other software that
-// only reads our terms has not.
-func (p *peers) home(ctx context.Context, buyer string) (actor.Actor, error) {
-	who, err := p.actors().Find(ctx, buyer, false)
-	if err != nil {
-		return actor.Actor{}, err
-	}
-	if !who.Music {
-		return actor.Actor{}, errNoProxy
-	}
-	home, err := p.actors().Find(ctx, originOf(buyer)+"/actor", false)
-	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrNotActivity) || errors.Is(err, fetch.ErrGone) {
-		return actor.Actor{}, fmt.Errorf("%w: %w", errNoProxy, err)
-	}
-	return home, err
-}
+// homeOf is the actor of a buyer's own instance. Every Antiphon instance has it at the same place.
+func homeOf(buyer string) string { return originOf(buyer) + "/actor" }
 
 // Meet implements [access.Peers].
 func (p *peers) Meet(ctx context.Context, buyer string) error {
-	if _, err := p.home(ctx, buyer); err != nil && !errors.Is(err, errNoProxy) {
+	who, err := p.actors().Find(ctx, buyer, false)
+	if err != nil {
 		return err
 	}
-	// A trusted proxy that is away is left out of the grant, and no reason to sell nothing.
-	_, err := p.Proxies(ctx, "", buyer)
-	return err
+	if who.Music && !p.actors().Own(buyer) {
+		_, err := p.actors().Find(ctx, homeOf(buyer), false)
+		// Other software that only reads our terms has no such actor, and is no proxy.
+		none := errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrNotActivity) || errors.Is(err, fetch.ErrGone)
+		if err != nil && !none {
+			return err
+		}
+	}
+	for _, uri := range p.trusted {
+		// One that is away is left out of the grant, and no reason to sell nothing.
+		if _, err := p.actors().Find(ctx, uri, false); err != nil {
+			p.log.Warn("trusted proxy not met", "actor", uri, "error", err)
+		}
+	}
+	return nil
 }
 
 // Trusts implements [access.Peers].

@@ -48,7 +48,7 @@ type Proxy struct {
 // Peers knows the instances that may hold a fragment of a grant.
 type Peers interface {
 	// Proxies returns the instances beside this one that would hold a fragment of a grant of artist to buyer: the
-	// buyer's own first. One that does not answer is left out.
+	// buyer's own first. It asks nobody, and leaves out whom it has not met.
 	Proxies(ctx context.Context, artist, buyer string) ([]Proxy, error)
 	// Meet learns who would hold a fragment of what buyer is sold, so that it is known when the payment comes. It is an
 	// error, and to be tried again, when the buyer's own instance should be one and does not answer.
