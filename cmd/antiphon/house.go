@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -144,7 +145,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	h.tracks = media.New(media.Config{
 		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
 	}, media.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
 	return nil
@@ -230,6 +231,15 @@ func (h *house) openTrade(context.Context) error {
 	h.trade.Receive(h.inbox)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
+}
+
+// credit is what a download says of who made it, and the address of its page.
+func (h *house) credit(ctx context.Context, t media.Track) (artist, url string, err error) {
+	who, err := h.actors.Known(ctx, t.Artist)
+	if err != nil {
+		return "", "", err
+	}
+	return cmp.Or(who.Display, who.Name), h.config.Server.BaseURL + "/@" + who.Name + "/" + t.Slug, nil
 }
 
 // fileURL is the address of a public file by its CID.
