@@ -75,6 +75,8 @@ type Hosts struct {
 	mu sync.Mutex
 	// probed are the tries of hosts that are down by this process.
 	probed map[string]probe
+
+	dialects dialects
 }
 
 // probe is the last try of a host that is down, and how long the next one has to wait after it.
