@@ -61,16 +61,23 @@ type Host struct {
 type HostsConfig struct {
 	// Scheme is https, or http for peers on loopback.
 	Scheme string
+	// Own is this instance's host, which no policy keeps away.
+	Own string
+	// AllowList admits only hosts with a policy of Allow.
+	AllowList bool
 }
 
 // Hosts remembers other servers: what they speak, whether they answer, and whom an admin blocked. It is safe for
 // concurrent use.
 type Hosts struct {
-	scheme string
-	db     *db.DB
-	http   *httpx.Client
-	log    *slog.Logger
-	now    func() time.Time
+	scheme    string
+	own       string
+	allowList bool
+	db        *db.DB
+	http      *httpx.Client
+	log       *slog.Logger
+	now       func() time.Time
+	policies  policies
 
 	mu sync.Mutex
 	// probed are the tries of hosts that are down by this process.
@@ -90,7 +97,10 @@ func NewHosts(config HostsConfig, d *db.DB, client *httpx.Client, log *slog.Logg
 	if config.Scheme == "" {
 		config.Scheme = "https"
 	}
-	return &Hosts{scheme: config.Scheme, db: d, http: client, log: log, now: now, probed: map[string]probe{}}
+	return &Hosts{
+		scheme: config.Scheme, own: Normalize(config.Own), allowList: config.AllowList, db: d, http: client, log: log, now: now,
+		probed: map[string]probe{},
+	}
 }
 
 // Normalize brings a host to the one form in which it is kept and compared: punycode, lower case, without a trailing
@@ -109,39 +119,6 @@ func Normalize(host string) string {
 		return name
 	}
 	return net.JoinHostPort(name, port)
-}
-
-// IsBlocked reports whether an admin blocked the host or a domain above it, with or without a port.
-func (h *Hosts) IsBlocked(ctx context.Context, host string) (bool, error) {
-	host = Normalize(host)
-	names := []string{host}
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	if net.ParseIP(name) != nil {
-		names = append(names, name)
-	} else {
-		for name != "" {
-			names = append(names, name)
-			_, name, _ = strings.Cut(name, ".")
-		}
-	}
-	var n int64
-	err = h.db.Read.WithContext(ctx).Model(&Host{}).Where("host IN ? AND state = ?", names, Blocked).Count(&n).Error
-	if err != nil {
-		return false, fmt.Errorf("read block of %s: %w", host, err)
-	}
-	return n > 0, nil
-}
-
-// Block blocks a host and all below it, or with blocked false lifts that.
-func (h *Hosts) Block(ctx context.Context, tx *gorm.DB, host string, blocked bool) error {
-	state := OK
-	if blocked {
-		state = Blocked
-	}
-	return h.write(tx.WithContext(ctx), Host{Host: Normalize(host), State: state}, map[string]any{"state": state, "failures": 0})
 }
 
 func (h *Hosts) write(tx *gorm.DB, row Host, change map[string]any) error {
