@@ -141,7 +141,8 @@ func (h *house) openMedia(ctx context.Context) error {
 	}
 	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
 	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http}, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http},
+		Downloads: (&remoteTracks{house: h}).files, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.access.Register(h.jobs)
 	h.tracks = media.New(media.Config{
