@@ -36,7 +36,8 @@ type Track struct {
 type Download struct {
 	// Format is its extension, and names its key.
 	Format string `json:"format"`
-	// URL is where this instance has it, and Size its bytes as they are sealed.
+	// CID names it as it is sealed, with Size bytes; URL is where this instance has it.
+	CID  string `json:"-"`
 	URL  string `json:"url"`
 	Size int64  `json:"size"`
 }

@@ -183,7 +183,7 @@ func (h *house) openFederation(ctx context.Context) error {
 	h.inbox = inbox.New(inbox.Config{
 		BaseURL: h.config.Server.BaseURL, Rate: rate.Limit(perSecond), Burst: 30 * perSecond,
 	}, inbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Changed: h.access.Refetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
 	return nil

@@ -205,7 +205,7 @@ func (t *remoteTracks) files(ctx context.Context, uri string) ([]string, error) 
 
 // sealedFile is a download as a player is told of it: the own instance has it, or fetches it.
 func sealedFile(format, cid string, size int64) play.Download {
-	return play.Download{Format: format, URL: "/ipfs/" + cid, Size: size}
+	return play.Download{Format: format, CID: cid, URL: "/ipfs/" + cid, Size: size}
 }
 
 // Describe implements [play.Describer].

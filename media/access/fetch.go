@@ -99,7 +99,12 @@ func (s *Service) Block(ctx context.Context, c ipfs.CID) ([]byte, error) {
 	if !errors.Is(err, ipfs.ErrNotFound) || row.Origin == "" {
 		return nil, err
 	}
-	block, err = s.fetch.Block(ctx, row.Origin+"/ipfs/"+string(c), ipfs.MaxBlock)
+	url := row.Origin + "/ipfs/" + string(c)
+	if c.Codec() == ipfs.DagPB {
+		// Without it, the answer is the whole file.
+		url += "?format=raw"
+	}
+	block, err = s.fetch.Block(ctx, url, ipfs.MaxBlock)
 	if err != nil {
 		return nil, fmt.Errorf("fetch block: %w", err)
 	}
@@ -133,6 +138,20 @@ func (s *Service) register(ctx context.Context, blocks []media.Block, owner, ori
 	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return media.Register(tx, blocks...) })
 }
 
+// Refetch brings home what a changed track leads to, for each grant of it that is kept here; the job goes with tx.
+func (s *Service) Refetch(ctx context.Context, tx *gorm.DB, track string) error {
+	var items []itemRow
+	if err := tx.WithContext(ctx).Where("track = ?", track).Find(&items).Error; err != nil {
+		return fmt.Errorf("read grants of %s: %w", track, err)
+	}
+	for _, item := range items {
+		if err := s.jobs.Insert(ctx, tx, fetchTrack{Grant: item.GrantURI, Track: track}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // files are the downloads of a granted track.
 func (s *Service) files(ctx context.Context, track string) ([]media.Block, error) {
 	if s.downloads == nil {
@@ -151,6 +170,24 @@ func (s *Service) files(ctx context.Context, track string) ([]media.Block, error
 		files = append(files, fileBlock(c))
 	}
 	return files, nil
+}
+
+// Allow makes this instance answer for files that a grant kept here leads to, before the job that brings them home has run.
+func (s *Service) Allow(ctx context.Context, grant string, cids []string) error {
+	var missing []media.Block
+	for _, cid := range cids {
+		c, err := ipfs.ParseCID(cid)
+		if err != nil {
+			return err
+		}
+		_, err = media.BlockByCID(ctx, s.db.Read, cid)
+		if errors.Is(err, ipfs.ErrNotFound) {
+			missing = append(missing, fileBlock(c))
+		} else if err != nil {
+			return err
+		}
+	}
+	return s.register(ctx, missing, grant, originOf(grant))
 }
 
 // fileBlock is a block of a file: one of its nodes, or the bytes of it.
