@@ -34,6 +34,8 @@ type DB struct {
 	Read *gorm.DB
 	// Dialect tells which database this is.
 	Dialect migrations.Dialect
+
+	group group
 }
 
 // Open opens the database at dsn and migrates it. A dsn that begins with postgres:// or postgresql:// is PostgreSQL's;
@@ -113,6 +115,9 @@ type txKey struct{}
 func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	if ctx.Value(txKey{}) != nil {
 		return ErrNested
+	}
+	if ctx.Value(groupKey{}) != nil {
+		return d.join(ctx, fn)
 	}
 	ctx = context.WithValue(ctx, txKey{}, true)
 	return d.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return fn(ctx, tx) })
