@@ -3,14 +3,11 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"gorm.io/gorm"
+	"time"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/httpsig"
@@ -64,15 +61,12 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
-	}
-	if err != nil {
-		return answer{status: http.StatusBadRequest, words: "the body could not be read"}
-	}
 	if err := i.admit(r); err != nil {
+		return err
+	}
+	raw, land, err := i.body(w, r)
+	defer land()
+	if err != nil {
 		return err
 	}
 	key, err := i.verifier.Verify(r.Context(), r, raw)
@@ -98,7 +92,28 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, vocab.ErrUnknownType) || !i.knows(a.Type) {
 		return nil
 	}
-	return i.db.Tx(r.Context(), func(ctx context.Context, tx *gorm.DB) error { return i.keep(ctx, tx, a, raw) })
+	return i.store(a, raw)
+}
+
+// bodyTime is how long a body may take to come.
+const bodyTime = 20 * time.Second
+
+// body reads what was sent; land is called when it is no longer needed.
+func (i *Inbox) body(w http.ResponseWriter, r *http.Request) (raw []byte, land func(), err error) {
+	// A server that cannot set a deadline, as in some tests, has none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
+	raw, land, err = i.flight.read(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		err = answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
+	case errors.Is(err, errFull):
+		err = answer{http.StatusServiceUnavailable, "this server is busy", map[string]string{"Retry-After": "30"}}
+	case err != nil:
+		err = answer{status: http.StatusBadRequest, words: "the body could not be read"}
+	}
+	return raw, land, err
 }
 
 // admit looks at the host that the key's name points to, before any work is done for it.
@@ -156,7 +171,7 @@ func (i *Inbox) farewell(r *http.Request, raw []byte) error {
 	if err := i.authorize(a, a.Actor); err != nil {
 		return err
 	}
-	return i.db.Tx(r.Context(), func(ctx context.Context, tx *gorm.DB) error { return i.keep(ctx, tx, a, raw) })
+	return i.store(a, raw)
 }
 
 // personal is the name in the path of a personal inbox.
@@ -166,69 +181,4 @@ func personal(path string) (name string, ok bool) {
 		return "", false
 	}
 	return strings.CutSuffix(name, "/inbox")
-}
-
-// work finds the handler of a stored activity, lets it act, and records what came of it.
-func (i *Inbox) work(ctx context.Context, job arrived, attempt int) error {
-	var row record
-	err := i.db.Read.WithContext(ctx).Where("actor = ? AND id = ?", job.Actor, job.ID).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && row.State != received {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read activity %s: %w", job.ID, err)
-	}
-	state, outcome := done, ""
-	err = i.act(ctx, row)
-	var refusal *Refusal
-	switch {
-	case err == nil:
-	case errors.Is(err, errNoEffect):
-		state = ignored
-	case errors.As(err, &refusal):
-		state, outcome = refused, refusal.Words
-	case attempt < attempts:
-		return fmt.Errorf("activity %s of %s: %w", row.ID, row.Actor, err)
-	default:
-		state, outcome = failed, err.Error()
-		i.log.Warn("activity given up", "activity", row.ID, "actor", row.Actor, "type", row.Type, "error", err)
-	}
-	return i.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		err := tx.Model(&record{}).Where("actor = ? AND id = ?", row.Actor, row.ID).
-			Updates(map[string]any{"state": state, "outcome": outcome}).Error
-		if err != nil {
-			return fmt.Errorf("record outcome of %s: %w", row.ID, err)
-		}
-		return nil
-	})
-}
-
-// errNoEffect says that an activity is not about anything here.
-var errNoEffect = errors.New("no effect here")
-
-func (i *Inbox) act(ctx context.Context, row record) error {
-	a, err := vocab.ParseActivity(row.Raw)
-	if err != nil {
-		return Refuse("%v", err)
-	}
-	sender, err := i.actors.Find(ctx, row.Actor, false)
-	if errors.Is(err, actor.ErrGone) {
-		sender, err = i.actors.Known(ctx, row.Actor)
-	}
-	if errors.Is(err, actor.ErrNotFound) && a.Type == vocab.VerbDelete {
-		return errNoEffect
-	}
-	if err != nil {
-		return fmt.Errorf("sender: %w", err)
-	}
-	kinds, err := i.kinds(ctx, a)
-	if err != nil {
-		return err
-	}
-	for _, kind := range kinds {
-		if handle, ok := i.handlers[verbKind{a.Type, kind}]; ok {
-			return handle(ctx, Incoming{Actor: sender, Activity: a, Raw: row.Raw})
-		}
-	}
-	return errNoEffect
 }

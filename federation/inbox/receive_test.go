@@ -121,7 +121,7 @@ func TestAuthentication(t *testing.T) {
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("%s: took %s", tc.name, took)
 		}
-		if n := y.Count(t, "activities", "1=1") + y.Count(t, "river_job", "kind = 'activity_arrived'"); n != 0 {
+		if n := y.Count(t, "activities", "1=1") + y.Count(t, "river_job", "kind = 'activities_arrived'"); n != 0 {
 			t.Fatalf("%s: %d rows were written", tc.name, n)
 		}
 	}
@@ -134,7 +134,7 @@ func TestAuthentication(t *testing.T) {
 	if n := y.Count(t, "activities", "1=1"); n != 1 {
 		t.Errorf("%d activities stored", n)
 	}
-	if n := y.Count(t, "river_job", "kind = 'activity_arrived'"); n != 1 {
+	if n := y.Count(t, "river_job", "kind = 'activities_arrived'"); n != 1 {
 		t.Errorf("%d jobs made", n)
 	}
 	if n := y.peer.Requests("/users/bob"); n > 2 {

@@ -29,6 +29,8 @@ const (
 	Default  = river.QueueDefault
 	Media    = "media"
 	Delivery = "delivery"
+	// Inbox is for what other servers send, so that a flood of it does not hold up what happens here.
+	Inbox = "inbox"
 )
 
 // poll is how long a committed job may lie before it is seen; neither database driver wakes the workers.
@@ -42,7 +44,7 @@ type Args interface{ Kind() string }
 
 // Options say how a job is kept; the zero value is the default queue, 25 attempts, at once.
 type Options struct {
-	// Queue is one of Default, Media and Delivery.
+	// Queue is one of Default, Media, Delivery and Inbox.
 	Queue string
 	// MaxAttempts is how often it is tried before it is given up; 25 when 0.
 	MaxAttempts int
@@ -128,7 +130,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32},
+			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32}, Inbox: {MaxWorkers: 8},
 		},
 	})
 	if err != nil {
