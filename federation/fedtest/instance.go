@@ -174,7 +174,9 @@ func (i *Instance) Start(t testing.TB) {
 	if err := i.Queue.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	i.Inbox.Start()
 	t.Cleanup(func() {
+		i.Inbox.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := i.Queue.Stop(ctx); err != nil {

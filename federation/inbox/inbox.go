@@ -87,6 +87,7 @@ type Inbox struct {
 	limits   *limits
 	flight   *flight
 	desk     desk
+	hands    hands
 	html     *bluemonday.Policy
 
 	handlers    map[verbKind]Handler

@@ -22,10 +22,12 @@ const maxKept = 128
 // The states of a stored activity.
 const (
 	received = "received"
-	done     = "done"
-	ignored  = "ignored"
-	refused  = "refused"
-	failed   = "failed"
+	// alone is one that failed among others, or that was made here: it has a job of its own.
+	alone   = "alone"
+	done    = "done"
+	ignored = "ignored"
+	refused = "refused"
+	failed  = "failed"
 )
 
 // record is a stored activity.
@@ -91,14 +93,17 @@ type desk struct {
 
 // letter is an activity on its way to the disk.
 type letter struct {
-	row  record
-	err  error
-	done chan struct{}
+	parcel
+	// handed says that the hands have it, and with it its room.
+	handed bool
+	err    error
+	done   chan struct{}
 }
 
-// store returns when the activity and its job are on the disk, or were before, or could not be put there.
-func (i *Inbox) store(a vocab.Activity, raw []byte) error {
-	l := &letter{row: i.recordOf(a, raw), done: make(chan struct{})}
+// store returns when the activity is on the disk with what will make it be worked, or was before, or could not be put
+// there. When it was handed on, land is called later; else that is for the caller.
+func (i *Inbox) store(a vocab.Activity, raw []byte, land func()) (handed bool, err error) {
+	l := &letter{parcel: parcel{row: i.recordOf(a, raw), activity: a, land: land}, done: make(chan struct{})}
 	i.desk.mu.Lock()
 	i.desk.waiting = append(i.desk.waiting, l)
 	if !i.desk.busy {
@@ -107,7 +112,7 @@ func (i *Inbox) store(a vocab.Activity, raw []byte) error {
 	}
 	i.desk.mu.Unlock()
 	<-l.done
-	return l.err
+	return l.handed, l.err
 }
 
 // keepAll stores until nobody waits.
@@ -123,35 +128,61 @@ func (i *Inbox) keepAll() {
 			return
 		}
 		i.desk.mu.Unlock()
-		i.keepTogether(letters)
-	}
-}
-
-// keepTogether stores letters by one transaction; when that fails, each by one of its own, so that a bad one fails alone.
-func (i *Inbox) keepTogether(letters []*letter) {
-	err := i.keepLetters(letters)
-	for _, l := range letters {
-		if l.err = err; err != nil && len(letters) > 1 {
-			l.err = i.keepLetters([]*letter{l})
+		// When they cannot be stored together, each is stored alone, so that a bad one fails alone.
+		err := i.keep(letters)
+		for _, l := range letters {
+			if l.err = err; err != nil && n > 1 {
+				l.err = i.keep([]*letter{l})
+			}
+			close(l.done)
 		}
-		close(l.done)
 	}
 }
 
-func (i *Inbox) keepLetters(letters []*letter) error {
+// keep stores letters by one transaction, together with the job that works them: at once, or, when the hands do so now,
+// after a while, for what they drop.
+func (i *Inbox) keep(letters []*letter) error {
 	rows := make([]record, len(letters))
 	for n, l := range letters {
 		rows[n] = l.row
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 	defer cancel()
-	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		fresh, err := insert(ctx, tx, rows)
-		if err != nil || len(fresh) == 0 {
+	promised := i.hands.promise()
+	next := sweep{i.now().Unix() / int64(span/time.Second)}
+	var fresh []arrived
+	err := i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) (err error) {
+		if fresh, err = insert(ctx, tx, rows); err != nil || len(fresh) == 0 {
 			return err
 		}
-		return i.jobs.Insert(ctx, tx, arrivals{fresh})
+		if !promised {
+			return i.jobs.Insert(ctx, tx, arrivals{fresh})
+		}
+		if i.hands.swept == next.Span {
+			return nil
+		}
+		return i.jobs.Insert(ctx, tx, next)
 	})
+	if !promised {
+		return err
+	}
+	var parcels []parcel
+	if err == nil && len(fresh) > 0 {
+		i.hands.swept = next.Span // nobody else looks at it
+		isFresh := map[arrived]bool{}
+		for _, f := range fresh {
+			isFresh[f] = true
+		}
+		for _, l := range letters {
+			if key := (arrived{l.row.Actor, l.row.ID}); isFresh[key] {
+				delete(isFresh, key) // the same may have come twice
+				l.handed = true
+				parcels = append(parcels, l.parcel)
+			}
+		}
+	}
+	i.hands.give(parcels)
+	return err
 }
 
 // keepTimeout is how long a sender is kept waiting for the disk.
@@ -184,7 +215,9 @@ func (i *Inbox) Receive(ctx context.Context, tx *gorm.DB, from string, raw []byt
 	if a.Actor != from || !i.actors.Own(from) {
 		return fmt.Errorf("activity %s of %s is not by %s", a.ID, a.Actor, from)
 	}
-	fresh, err := insert(ctx, tx, []record{i.recordOf(a, raw)})
+	row := i.recordOf(a, raw)
+	row.State = alone
+	fresh, err := insert(ctx, tx, []record{row})
 	if err != nil || len(fresh) == 0 {
 		return err
 	}

@@ -65,7 +65,12 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	raw, land, err := i.body(w, r)
-	defer land()
+	handed := false
+	defer func() {
+		if !handed {
+			land()
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -92,7 +97,8 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, vocab.ErrUnknownType) || !i.knows(a.Type) {
 		return nil
 	}
-	return i.store(a, raw)
+	handed, err = i.store(a, raw, land)
+	return err
 }
 
 // bodyTime is how long a body may take to come.
@@ -171,7 +177,8 @@ func (i *Inbox) farewell(r *http.Request, raw []byte) error {
 	if err := i.authorize(a, a.Actor); err != nil {
 		return err
 	}
-	return i.store(a, raw)
+	_, err = i.store(a, raw, nil)
+	return err
 }
 
 // personal is the name in the path of a personal inbox.

@@ -27,29 +27,35 @@ const (
 func (i *Inbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[arrivals]{Work: i.workAll, Timeout: 2 * time.Minute})
 	jobs.Handle(q, jobs.Handler[arrived]{Work: i.work, Timeout: 2 * time.Minute})
+	jobs.Handle(q, jobs.Handler[sweep]{Work: i.sweep, Timeout: 5 * time.Minute})
 }
 
 // verdict is what came of an activity.
 type verdict struct{ state, outcome string }
 
-// workAll lets the activities of one job act, and records what came of them. Those about one object keep their order. Who
-// fails is tried again alone.
+// workAll works the activities of one job.
 func (i *Inbox) workAll(ctx context.Context, job arrivals, _ int) error {
-	rows, err := i.load(ctx, job.Activities)
-	if err != nil {
+	rows, err := i.load(ctx, job.Activities, received)
+	if err != nil || len(rows) == 0 {
 		return err
 	}
-	verdicts := make([]verdict, len(rows))
+	return i.workParcels(ctx, parcels(rows))
+}
+
+// workParcels lets activities act, and records what came of them. Those about one object keep their order. Who fails is
+// tried again alone.
+func (i *Inbox) workParcels(ctx context.Context, parcels []parcel) error {
+	verdicts := make([]verdict, len(parcels))
 	var group errgroup.Group
 	group.SetLimit(abreast)
-	for _, chain := range chains(rows) {
+	for _, chain := range chains(parcels) {
 		group.Go(func() error {
 			for _, n := range chain {
 				limited, cancel := context.WithTimeout(db.Grouped(ctx), among)
-				v, err := i.judge(limited, rows[n])
+				v, err := i.judge(limited, parcels[n])
 				cancel()
 				if err != nil {
-					i.log.Debug("activity goes on alone", "activity", rows[n].ID, "actor", rows[n].Actor, "error", err)
+					i.log.Debug("activity goes on alone", "activity", parcels[n].row.ID, "actor", parcels[n].row.Actor, "error", err)
 					return nil // and with it what follows in its chain
 				}
 				verdicts[n] = v
@@ -57,19 +63,22 @@ func (i *Inbox) workAll(ctx context.Context, job arrivals, _ int) error {
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
+	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
 		return err
 	}
-	return i.db.Tx(db.Grouped(ctx), func(ctx context.Context, tx *gorm.DB) error {
-		same := map[verdict][]record{}
-		for n, v := range verdicts {
-			same[v] = append(same[v], rows[n])
+	same := map[verdict][]record{}
+	for n, v := range verdicts {
+		if v.state == "" {
+			v.state = alone
 		}
+		same[v] = append(same[v], parcels[n].row)
+	}
+	return i.db.Tx(db.Grouped(ctx), func(ctx context.Context, tx *gorm.DB) error {
 		for v, rows := range same {
-			if v.state != "" {
-				if err := settle(ctx, tx, rows, v); err != nil {
-					return err
-				}
+			if err := settle(ctx, tx, rows, v); err != nil {
+				return err
+			}
+			if v.state != alone {
 				continue
 			}
 			for _, row := range rows {
@@ -82,14 +91,14 @@ func (i *Inbox) workAll(ctx context.Context, job arrivals, _ int) error {
 	})
 }
 
-// load reads those of the activities that are still to be worked, in the order in which they were stored.
-func (i *Inbox) load(ctx context.Context, which []arrived) ([]record, error) {
+// load reads those of the activities that are in one of the states, in the order given.
+func (i *Inbox) load(ctx context.Context, which []arrived, states ...string) ([]record, error) {
 	keys, place := make([][]any, len(which)), map[arrived]int{}
 	for n, w := range which {
 		keys[n], place[w] = []any{w.Actor, w.ID}, n
 	}
 	var found []record
-	err := i.db.Read.WithContext(ctx).Where("(actor, id) IN ? AND state = ?", keys, received).Find(&found).Error
+	err := i.db.Read.WithContext(ctx).Where("(actor, id) IN ? AND state IN ?", keys, states).Find(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("read %d activities: %w", len(which), err)
 	}
@@ -106,20 +115,18 @@ func (i *Inbox) load(ctx context.Context, which []arrived) ([]record, error) {
 	return rows, nil
 }
 
-// chains puts what is about one object into one chain each, by the places in rows. An Undo or an answer is about the
+// chains puts what is about one object into one chain each, by their places. An Undo or an answer is about the
 // activity that it names, which is among them under its own id.
-func chains(rows []record) [][]int {
+func chains(parcels []parcel) [][]int {
 	var out [][]int
 	where := map[string]int{}
-	for n, row := range rows {
-		subject := row.ID
-		if a, err := vocab.ParseActivity(row.Raw); err == nil {
-			switch a.Type {
-			case vocab.VerbFollow, vocab.VerbLike, vocab.VerbAnnounce, vocab.VerbOffer:
-			default:
-				if a.Object.ID != "" {
-					subject = a.Object.ID
-				}
+	for n, p := range parcels {
+		subject := p.row.ID
+		switch p.activity.Type {
+		case vocab.VerbFollow, vocab.VerbLike, vocab.VerbAnnounce, vocab.VerbOffer:
+		default:
+			if p.activity.Object.ID != "" {
+				subject = p.activity.Object.ID
 			}
 		}
 		at, ok := where[subject]
@@ -135,12 +142,12 @@ func chains(rows []record) [][]int {
 
 // work lets one activity act alone, and records what came of it.
 func (i *Inbox) work(ctx context.Context, job arrived, attempt int) error {
-	rows, err := i.load(ctx, []arrived{job})
+	rows, err := i.load(ctx, []arrived{job}, received, alone)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	row := rows[0]
-	v, err := i.judge(ctx, row)
+	v, err := i.judge(ctx, parcels(rows)[0])
 	switch {
 	case err == nil:
 	case attempt < attempts:
@@ -170,13 +177,13 @@ func settle(ctx context.Context, tx *gorm.DB, rows []record, v verdict) error {
 var errNoEffect = errors.New("no effect here")
 
 // judge lets an activity act, once. An error is one that may pass.
-func (i *Inbox) judge(ctx context.Context, row record) (v verdict, err error) {
+func (i *Inbox) judge(ctx context.Context, p parcel) (v verdict, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
-	err = i.act(ctx, row)
+	err = i.act(ctx, p)
 	var refusal *Refusal
 	switch {
 	case err == nil:
@@ -189,14 +196,14 @@ func (i *Inbox) judge(ctx context.Context, row record) (v verdict, err error) {
 	return verdict{}, err
 }
 
-func (i *Inbox) act(ctx context.Context, row record) error {
-	a, err := vocab.ParseActivity(row.Raw)
-	if err != nil {
-		return Refuse("%v", err)
+func (i *Inbox) act(ctx context.Context, p parcel) error {
+	if p.unread != nil {
+		return Refuse("%v", p.unread)
 	}
-	sender, err := i.actors.Find(ctx, row.Actor, false)
+	a := p.activity
+	sender, err := i.actors.Find(ctx, p.row.Actor, false)
 	if errors.Is(err, actor.ErrGone) {
-		sender, err = i.actors.Known(ctx, row.Actor)
+		sender, err = i.actors.Known(ctx, p.row.Actor)
 	}
 	if errors.Is(err, actor.ErrNotFound) && a.Type == vocab.VerbDelete {
 		return errNoEffect
@@ -210,7 +217,7 @@ func (i *Inbox) act(ctx context.Context, row record) error {
 	}
 	for _, kind := range kinds {
 		if handle, ok := i.handlers[verbKind{a.Type, kind}]; ok {
-			return handle(ctx, Incoming{Actor: sender, Activity: a, Raw: row.Raw})
+			return handle(ctx, Incoming{Actor: sender, Activity: a, Raw: p.row.Raw})
 		}
 	}
 	return errNoEffect

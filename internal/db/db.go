@@ -58,6 +58,8 @@ func connect(dsn string) (*DB, error) {
 		Logger:         logger.Discard,
 		NowFunc:        func() time.Time { return time.Now().UTC() },
 		TranslateError: true,
+		// Statements are prepared only where many transactions share a commit.
+		PrepareStmtMaxSize: 200,
 	}
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
 		g, err := gorm.Open(postgres.Open(dsn), config)
@@ -86,7 +88,8 @@ func openSQLite(path string, config *gorm.Config, conns int, option string) (*go
 	pragmas := []string{
 		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=busy_timeout(10000)", option,
 	}
-	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(pragmas, "&")), config)
+	own := *config // gorm writes the pool into it
+	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(pragmas, "&")), &own)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite %s: %w", path, err)
 	}

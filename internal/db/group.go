@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
+
+	"antiphon/migrations"
 )
 
 // maxGrouped is how many transactions share one commit at most.
@@ -67,7 +69,8 @@ func (d *DB) runGroup() {
 
 // commit runs the members in one transaction, each behind a savepoint, and tells them.
 func (d *DB) commit(members []*member) {
-	err := d.Write.Transaction(func(tx *gorm.DB) error {
+	// SQLite reads the text of every statement anew, unless it is prepared; PostgreSQL's driver prepares by itself.
+	err := d.Write.Session(&gorm.Session{PrepareStmt: d.Dialect == migrations.SQLite}).Transaction(func(tx *gorm.DB) error {
 		for _, m := range members {
 			if err := tx.Exec("SAVEPOINT grouped").Error; err != nil {
 				return fmt.Errorf("set savepoint: %w", err)

@@ -179,7 +179,11 @@ func (q *Queue) Insert(ctx context.Context, tx *gorm.DB, args Args) error {
 			opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}
 		}
 	}
-	handle, ok := tx.Statement.ConnPool.(*sql.Tx)
+	pool := tx.Statement.ConnPool
+	if prepared, ok := pool.(*gorm.PreparedStmtTX); ok {
+		pool = prepared.Tx
+	}
+	handle, ok := pool.(*sql.Tx)
 	if !ok {
 		return fmt.Errorf("insert job %s: not inside a transaction", args.Kind())
 	}
