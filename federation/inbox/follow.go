@@ -3,12 +3,31 @@ package inbox
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
 	"antiphon/vocab"
 )
+
+// followedFor is how long it is believed that an actor is followed from here. That it is not followed is asked every time.
+const followedFor = 10 * time.Second
+
+// followedHere is actor.FollowedHere, remembered while it is so: a post too many is shown to nobody.
+func (i *Inbox) followedHere(ctx context.Context, uri string) (bool, error) {
+	now := i.now()
+	if until, ok := i.followed.Load(uri); ok && now.Before(until.(time.Time)) {
+		return true, nil
+	}
+	followed, err := actor.FollowedHere(ctx, i.db.Read, uri)
+	if followed {
+		i.followed.Store(uri, now.Add(followedFor))
+	} else {
+		i.followed.Delete(uri)
+	}
+	return followed, err
+}
 
 // follow lets somebody follow a local actor, and says so.
 func (i *Inbox) follow(ctx context.Context, in Incoming) error {

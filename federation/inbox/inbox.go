@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -88,6 +89,8 @@ type Inbox struct {
 	flight   *flight
 	desk     desk
 	hands    hands
+	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
+	followed sync.Map
 	html     *bluemonday.Policy
 
 	handlers    map[verbKind]Handler

@@ -57,7 +57,7 @@ const attempts = 14
 func (arrived) Kind() string { return "activity_arrived" }
 
 // Options bound the attempts.
-func (arrived) Options() jobs.Options { return jobs.Options{Queue: jobs.Inbox, MaxAttempts: attempts} }
+func (arrived) Options() jobs.Options { return jobs.Options{MaxAttempts: attempts} }
 
 // arrivals is the job of the activities that were stored by one transaction.
 type arrivals struct {

@@ -7,7 +7,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"antiphon/federation/actor"
 	"antiphon/federation/outbox"
 	"antiphon/vocab"
 )
@@ -18,7 +17,7 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 	if in.Actor.Local {
 		return nil
 	}
-	followed, err := actor.FollowedHere(ctx, i.db.Read, in.Actor.URI)
+	followed, err := i.followedHere(ctx, in.Actor.URI)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,9 @@ func (i *Inbox) workParcels(ctx context.Context, parcels []parcel) error {
 			for _, n := range chain {
 				limited, cancel := context.WithTimeout(db.Grouped(ctx), among)
 				v, err := i.judge(limited, parcels[n])
+				if err == nil && v.state != done {
+					err = limited.Err() // with more time it may come to another end
+				}
 				cancel()
 				if err != nil {
 					i.log.Debug("activity goes on alone", "activity", parcels[n].row.ID, "actor", parcels[n].row.Actor, "error", err)

@@ -36,8 +36,9 @@ const (
 // poll is how long a committed job may lie before it is seen; neither database driver wakes the workers.
 const poll = 50 * time.Millisecond
 
-// mediaPoll is the same for Media, whose work takes seconds anyway: an idle instance is to be quiet.
-const mediaPoll = 500 * time.Millisecond
+// slowPoll is the same for Media, whose work takes seconds anyway, and for Inbox, which is a second way: an idle instance is
+// to be quiet.
+const slowPoll = 500 * time.Millisecond
 
 // Args are the arguments of one kind of job; they are stored as JSON and hold no secret.
 type Args interface{ Kind() string }
@@ -130,7 +131,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32}, Inbox: {MaxWorkers: 8},
+			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Delivery: {MaxWorkers: 32}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
 		},
 	})
 	if err != nil {
