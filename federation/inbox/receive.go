@@ -94,7 +94,7 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.hosts.Reached(r.Context(), actor.HostOf(key.Owner)); err != nil {
 		return err
 	}
-	if errors.Is(err, vocab.ErrUnknownType) || !i.knows(a.Type) {
+	if errors.Is(err, vocab.ErrUnknownType) || i.idle(a) {
 		return nil
 	}
 	handed, err = i.store(a, raw, land)
