@@ -17,7 +17,7 @@ const (
 	maxPiled = 32
 	// span is the time whose activities one sweep looks after, and grace how long the hands have before it does.
 	span  = 10 * time.Second
-	grace = 30 * time.Second
+	grace = 15 * time.Second
 	// sweepAtOnce is how many activities a sweep works together.
 	sweepAtOnce = 256
 )
