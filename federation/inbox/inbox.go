@@ -29,6 +29,11 @@ type Config struct {
 	// Flight is how many bytes all bodies that are being taken may hold together; 64 MiB when 0. Beyond it, senders are asked
 	// to come again.
 	Flight int64
+	// BodyTime is how long a body may take to come; 20 s when 0.
+	BodyTime time.Duration
+	// Strangers is how many actors that are not known here one site may make us ask for in a second, after as many at once as
+	// in a minute; 1 when 0.
+	Strangers rate.Limit
 }
 
 // Parts are what the inbox is joined with.
@@ -86,6 +91,8 @@ type Inbox struct {
 	now      func() time.Time
 	verifier *httpsig.Verifier
 	limits   *limits
+	asked    *limits
+	clock    clock
 	flight   *flight
 	desk     desk
 	hands    hands
@@ -105,9 +112,16 @@ func New(config Config, p Parts) *Inbox {
 	if config.Flight == 0 {
 		config.Flight = 64 << 20
 	}
+	if config.BodyTime == 0 {
+		config.BodyTime = 20 * time.Second
+	}
+	if config.Strangers == 0 {
+		config.Strangers = 1
+	}
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, log: p.Log,
-		now: p.Now, limits: newLimits(config.Rate, config.Burst), flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
+		now: p.Now, limits: newLimits(config.Rate, config.Burst), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
+		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
 	i.social()

@@ -74,7 +74,11 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if known, err := i.acquainted(r, raw); err != nil || !known {
+		return err
+	}
 	key, err := i.verifier.Verify(r.Context(), r, raw)
+	i.watch(r, err)
 	if errors.Is(err, actor.ErrGone) {
 		return i.farewell(r, raw)
 	}
@@ -91,7 +95,8 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.authorize(a, key.Owner); err != nil {
 		return err
 	}
-	if err := i.hosts.Reached(r.Context(), actor.HostOf(key.Owner)); err != nil {
+	host := actor.HostOf(key.Owner)
+	if err := errors.Join(i.hosts.Reached(r.Context(), host), i.hosts.Heard(r.Context(), host, httpsig.DialectOf(r))); err != nil {
 		return err
 	}
 	if errors.Is(err, vocab.ErrUnknownType) || i.idle(a) {
@@ -101,13 +106,10 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// bodyTime is how long a body may take to come.
-const bodyTime = 20 * time.Second
-
 // body reads what was sent; land is called when it is no longer needed.
 func (i *Inbox) body(w http.ResponseWriter, r *http.Request) (raw []byte, land func(), err error) {
 	// A server that cannot set a deadline, as in some tests, has none.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
 	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
 	raw, land, err = i.flight.read(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
 	var tooLarge *http.MaxBytesError
@@ -140,10 +142,39 @@ func (i *Inbox) admit(r *http.Request) error {
 		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + host}
 	}
 	if wait, ok := i.limits.allow(host, i.now()); !ok {
-		seconds := strconv.Itoa(int(math.Ceil(max(wait.Seconds(), 1))))
-		return answer{http.StatusTooManyRequests, "too many activities from " + host, map[string]string{"Retry-After": seconds}}
+		return tooMany("too many activities from "+host, wait)
 	}
 	return nil
+}
+
+// acquainted reports whether an activity is to be looked at further. Who is not known here can be asked for, but not as many
+// as a site likes; and the farewell of somebody whom nobody here has met is none of our business, signed or not.
+func (i *Inbox) acquainted(r *http.Request, raw []byte) (bool, error) {
+	keyID, err := httpsig.KeyID(r)
+	if err != nil {
+		return false, answer{status: http.StatusUnauthorized, words: "the signature was not accepted: " + err.Error()}
+	}
+	known, err := i.actors.KnowsKey(r.Context(), keyID)
+	if err != nil || known {
+		return known, err
+	}
+	if a, err := vocab.ParseActivity(raw); err == nil && isFarewell(a) {
+		if _, err := i.actors.Known(r.Context(), a.Actor); errors.Is(err, actor.ErrNotFound) {
+			return false, nil
+		}
+	}
+	host := actor.HostOf(keyID)
+	if wait, ok := i.asked.allow(host, i.now()); !ok {
+		return false, tooMany("too many actors to ask for at "+host, wait)
+	}
+	return true, nil
+}
+
+func isFarewell(a vocab.Activity) bool { return a.Type == vocab.VerbDelete && a.Object.ID == a.Actor }
+
+func tooMany(words string, wait time.Duration) answer {
+	seconds := strconv.Itoa(int(math.Ceil(max(wait.Seconds(), 1))))
+	return answer{http.StatusTooManyRequests, words, map[string]string{"Retry-After": seconds}}
 }
 
 // authorize checks that the signer speaks for the activity's actor, and that the id is the actor's to give.
@@ -163,7 +194,7 @@ func (i *Inbox) authorize(a vocab.Activity, owner string) error {
 // asked for ourselves, stands for the signature. A stranger's farewell changes nothing.
 func (i *Inbox) farewell(r *http.Request, raw []byte) error {
 	a, err := vocab.ParseActivity(raw)
-	if err != nil || a.Type != vocab.VerbDelete || a.Object.ID != a.Actor {
+	if err != nil || !isFarewell(a) {
 		return answer{status: http.StatusUnauthorized, words: "the signature was not accepted: the actor is gone"}
 	}
 	if _, err := i.actors.Known(r.Context(), a.Actor); errors.Is(err, actor.ErrNotFound) {
