@@ -45,6 +45,8 @@ type Options struct {
 	DSN string
 	// Idle leaves the queue unstarted: jobs are kept and not worked.
 	Idle bool
+	// Log takes what the instance says; nothing does when nil.
+	Log *slog.Logger
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
 }
@@ -101,7 +103,10 @@ func New(t testing.TB, options Options) *Instance {
 
 func (i *Instance) join(t testing.TB, options Options) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	log := options.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	dsn := options.DSN
 	if dsn == "" {
 		dsn = filepath.Join(t.TempDir(), "antiphon.db")

@@ -159,7 +159,8 @@ func needsDigest(req *http.Request, hasBody bool) bool {
 // is for the caller to see.
 func checkDigests(h http.Header, body []byte) error {
 	sum := sha256.Sum256(body)
-	if value := h.Get("Digest"); value != "" {
+	if len(h.Values("Digest")) > 0 {
+		value := h.Get("Digest") // an empty one would bind no body
 		name, text, _ := strings.Cut(value, "=")
 		if !strings.EqualFold(name, "SHA-256") {
 			return fmt.Errorf("digest %q is not one SHA-256: %w", name, ErrSignature)
@@ -169,7 +170,8 @@ func checkDigests(h http.Header, body []byte) error {
 			return fmt.Errorf("digest does not match the body: %w", ErrSignature)
 		}
 	}
-	if value := h.Get("Content-Digest"); value != "" {
+	if len(h.Values("Content-Digest")) > 0 {
+		value := h.Get("Content-Digest")
 		got, err := parseContentDigest(value)
 		if err != nil {
 			return err
