@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -71,6 +72,11 @@ type Queue struct {
 	log     *slog.Logger
 	workers *river.Workers
 	client  *river.Client[*sql.Tx]
+
+	loops []func(ctx context.Context)
+	// endLoops ends the loops that run, and looping waits for them.
+	endLoops context.CancelFunc
+	looping  sync.WaitGroup
 }
 
 // New makes a queue over d without workers. Kinds are added by [Handle] before [Queue.Start].
@@ -150,13 +156,26 @@ func (q *Queue) Start(ctx context.Context) error {
 	if err := q.client.Start(ctx); err != nil {
 		return fmt.Errorf("start job queue: %w", err)
 	}
+	loops, end := context.WithCancel(ctx)
+	q.endLoops = end
+	for _, run := range q.loops {
+		q.looping.Go(func() { run(loops) })
+	}
 	return nil
 }
+
+// Loop adds work that is no job but has the same hours: run is called by [Queue.Start], in a goroutine of its own, and
+// [Queue.Stop] ends its context and waits until it has returned, which must be within seconds.
+func (q *Queue) Loop(run func(ctx context.Context)) { q.loops = append(q.loops, run) }
 
 // Stop waits for the running jobs; when ctx ends first they are cancelled and stay in the queue. Twice is safe.
 func (q *Queue) Stop(ctx context.Context) error {
 	if q.client == nil {
 		return nil
+	}
+	if q.endLoops != nil {
+		q.endLoops()
+		defer q.looping.Wait()
 	}
 	err := q.client.Stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
