@@ -25,8 +25,10 @@ const (
 	idle = 25 * time.Millisecond
 	soon = 4 * time.Millisecond
 	hot  = 300 * time.Millisecond
-	// rest is the least time between two looks, so that several ends are written at once.
-	rest = 2 * time.Millisecond
+	// rest is the least time between two looks, so that several ends are written at once, and busyRest is that while
+	// there is enough in hand.
+	rest     = 2 * time.Millisecond
+	busyRest = 10 * time.Millisecond
 	// grace is how long a stop waits for what is on the network.
 	grace = 2 * time.Second
 )
@@ -77,6 +79,12 @@ func (d *dispatcher) back(host string) {
 	d.ring()
 }
 
+func (d *dispatcher) inHand() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.claimed
+}
+
 func (d *dispatcher) ring() {
 	select {
 	case d.wake <- struct{}{}:
@@ -102,6 +110,9 @@ func (d *dispatcher) run(ctx context.Context) {
 		}
 		if more && err == nil {
 			pause = rest
+		}
+		if d.inHand() >= maxRunning/4 {
+			pause = max(pause, busyRest)
 		}
 		d.sleep(ctx, min(pause, time.Second), more)
 	}
@@ -356,12 +367,11 @@ func (d *dispatcher) carry(host string, l *lane, p parcel) {
 	} else {
 		d.start(host, l)
 	}
-	// Another lane may have waited for a place on the network.
-	for other, waiting := range d.lanes {
-		if d.running >= maxRunning {
-			break
+	// Other lanes may have waited for a place on the network.
+	if d.running == maxRunning-1 {
+		for other, waits := range d.lanes {
+			d.start(other, waits)
 		}
-		d.start(other, waiting)
 	}
 	d.ring()
 }
