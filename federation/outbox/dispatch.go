@@ -171,6 +171,9 @@ func (d *dispatcher) pass(ctx context.Context) (more bool, err error) {
 	if err := d.tend(ctx); err != nil {
 		return false, err
 	}
+	d.mu.Lock()
+	ended := len(d.outcomes)
+	d.mu.Unlock()
 	due, fallen, err := d.due(ctx)
 	if err != nil {
 		return false, err
@@ -185,7 +188,7 @@ func (d *dispatcher) pass(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return len(got) > 0 || len(fallen) > 0, nil
+	return ended+len(got)+len(fallen) > 0, nil
 }
 
 // due reads the deliveries that can be claimed now, and the hosts that have some and are not to get them.
@@ -197,9 +200,13 @@ func (d *dispatcher) due(ctx context.Context) (found []delivery, fallen map[stri
 	room := map[string]int{}
 	for host, l := range d.lanes {
 		room[host] = laneDepth - l.size()
-		if room[host] <= 0 || l.suspect && suspects >= maxSuspects {
+		if room[host] <= 0 || l.alone || l.suspect && suspects >= maxSuspects {
 			full = append(full, host)
 		}
+	}
+	unwritten := map[string]bool{}
+	for _, out := range d.outcomes {
+		unwritten[out.delivery.Host] = true
 	}
 	d.mu.Unlock()
 	if free <= 0 {
@@ -238,8 +245,14 @@ func (d *dispatcher) due(ctx context.Context) (found []delivery, fallen map[stri
 			}
 			suspects++
 		}
-		if room[row.Host] > 0 {
+		switch {
+		case room[row.Host] <= 0:
+		case !d.outbox.late(row):
 			room[row.Host]--
+			found = append(found, row)
+		case room[row.Host] == laneDepth && !unwritten[row.Host]:
+			// Late ones go one after the other, each when the one before is written down, and nothing overtakes them.
+			room[row.Host] = 0
 			found = append(found, row)
 		}
 	}
@@ -309,10 +322,9 @@ func (d *dispatcher) fall(ctx context.Context, host string) error {
 // send puts claimed deliveries into the lanes of their hosts.
 func (d *dispatcher) send(ctx context.Context, rows []delivery) {
 	letters := d.read(ctx, rows)
-	now := d.outbox.now()
 	for _, row := range rows {
 		standing, err := d.outbox.hosts.Standing(ctx, row.Host)
-		p := parcel{delivery: row, letter: letters[row.Activity], late: row.Attempts > 0 || now.Sub(row.CreatedAt) > lateAfter}
+		p := parcel{delivery: row, letter: letters[row.Activity], late: d.outbox.late(row)}
 		d.enqueue(p, err == nil && standing.State == discover.Suspect)
 	}
 }

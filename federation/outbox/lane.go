@@ -1,8 +1,6 @@
 package outbox
 
-import (
-	"time"
-)
+import "time"
 
 const (
 	// laneDepth is how many deliveries to one host are claimed at a time, running or next.
@@ -30,6 +28,9 @@ type lane struct {
 	// suspect says that the host had failed when the lane was opened.
 	suspect bool
 }
+
+// late reports whether a delivery is not the first attempt at something new.
+func (o *Outbox) late(d delivery) bool { return d.Attempts > 0 || o.now().Sub(d.CreatedAt) > lateAfter }
 
 func (l *lane) size() int { return len(l.queue) + l.running }
 
