@@ -158,6 +158,11 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 	if stored.Error != nil {
 		return fmt.Errorf("store activity %s: %w", parsed.ID, stored.Error)
 	}
+	if stored.RowsAffected > 0 && a.Public {
+		if err := countOne(tx, a.From); err != nil {
+			return err
+		}
+	}
 	if stored.RowsAffected == 0 {
 		if err := tx.Select("seq", "subject").Where("uri = ?", parsed.ID).Take(&row).Error; err != nil {
 			return fmt.Errorf("read activity %s: %w", parsed.ID, err)

@@ -106,5 +106,5 @@ func (o *Outbox) Pause(ctx context.Context, host string, paused bool) error {
 	if err != nil || standing.State == discover.Down || standing.State == discover.Gone {
 		return err
 	}
-	return o.release(ctx, host)
+	return o.letGo(ctx, host)
 }

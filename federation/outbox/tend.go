@@ -33,7 +33,7 @@ func (d *dispatcher) tend(ctx context.Context) error {
 	d.returned = nil
 	d.mu.Unlock()
 	for _, host := range returned {
-		if err := d.outbox.release(ctx, host); err != nil {
+		if err := d.outbox.letGo(ctx, host); err != nil {
 			return err
 		}
 	}
@@ -95,8 +95,8 @@ func (o *Outbox) shelve(ctx context.Context, host, state string) error {
 	return o.some(ctx, "ended_at IS NULL AND host = ? AND "+which, []any{host}, change)
 }
 
-// release lets everything go that is held for a host, in its order.
-func (o *Outbox) release(ctx context.Context, host string) error {
+// letGo lets everything go that is held for a host, in its order.
+func (o *Outbox) letGo(ctx context.Context, host string) error {
 	defer o.dispatcher.soon()
 	return o.some(ctx, "ended_at IS NULL AND host = ? AND state = 'held'", []any{host},
 		map[string]any{"state": waiting, "due_at": o.now().UnixMilli()})
@@ -141,7 +141,7 @@ func (o *Outbox) chores(ctx context.Context) error {
 		return fmt.Errorf("read held deliveries: %w", err)
 	}
 	for _, host := range hosts {
-		if err := o.release(ctx, host); err != nil {
+		if err := o.letGo(ctx, host); err != nil {
 			return err
 		}
 	}
