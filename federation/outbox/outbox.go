@@ -97,7 +97,6 @@ func New(config Config, p Parts) *Outbox {
 // Register registers the jobs of this room, and the loop that delivers while the queue runs.
 func (o *Outbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
-	jobs.Handle(q, jobs.Handler[deliver]{Work: o.inherit})
 	q.Loop(o.dispatcher.run)
 	o.registerTracks(q)
 }

@@ -27,9 +27,8 @@ import (
 
 // The queues. Media has one worker, because one FFmpeg is enough for a small machine.
 const (
-	Default  = river.QueueDefault
-	Media    = "media"
-	Delivery = "delivery"
+	Default = river.QueueDefault
+	Media   = "media"
 )
 
 // poll is how long a committed job may lie before it is seen; neither database driver wakes the workers.
@@ -43,7 +42,7 @@ type Args interface{ Kind() string }
 
 // Options say how a job is kept; the zero value is the default queue, 25 attempts, at once.
 type Options struct {
-	// Queue is one of Default, Media and Delivery.
+	// Queue is Default or Media.
 	Queue string
 	// MaxAttempts is how often it is tried before it is given up; 25 when 0.
 	MaxAttempts int
@@ -134,7 +133,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32},
+			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll},
 		},
 	})
 	if err != nil {
