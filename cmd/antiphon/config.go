@@ -35,8 +35,12 @@ type config struct {
 		Master string `toml:"master" default:"" doc:"Path of the master key, which seals every secret at rest. Empty: keys/master.key in the data folder; better outside of it."`
 	} `toml:"keys"`
 	Signup struct {
-		Open bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
+		Open     bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
+		Approval bool `toml:"approval" default:"false" doc:"Who signs up without an invitation waits until an admin has said yes. Needs open."`
 	} `toml:"signup"`
+	Federation struct {
+		AllowList bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
+	} `toml:"federation"`
 	Media struct {
 		Engine    string        `toml:"engine" default:"auto" doc:"auto, native (FFmpeg on PATH) or embedded (slower, needs nothing installed)."`
 		CacheDir  string        `toml:"cache_dir" default:"" doc:"Folder for the embedded engine's compiled code, about 100 MB. It is run, so only this user may write there. Empty: cache in the data folder."`

@@ -24,6 +24,7 @@ import (
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
+	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
@@ -47,6 +48,10 @@ type Options struct {
 	Idle bool
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
+	// AllowList admits only hosts that are listed.
+	AllowList bool
+	// Join adds rooms of the test's own, before the queue opens.
+	Join func(i *Instance)
 }
 
 // Instance is a running server.
@@ -61,6 +66,7 @@ type Instance struct {
 	Hosts         *discover.Hosts
 	Outbox        *outbox.Outbox
 	Inbox         *inbox.Inbox
+	Moderation    *moderation.Service
 	Goods         *Goods
 
 	mu sync.Mutex
@@ -123,6 +129,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 	t.Cleanup(i.HTTP.Close)
 	i.Fetch, err = fetch.New(fetch.Config{
 		BaseURL: i.BaseURL, Scheme: "http", Now: i.Clock.Now,
+		Blocked: func(ctx context.Context, host string) (bool, error) { return i.Hosts.IsBlocked(ctx, host) },
 		Key: func(ctx context.Context) (string, *rsa.PrivateKey, error) {
 			return i.Actors.HTTPKey(ctx, i.Actors.Instance())
 		},
@@ -131,7 +138,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		t.Fatal(err)
 	}
 	i.Queue = jobs.New(i.DB, log)
-	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http"}, i.DB, i.HTTP, log, i.Clock.Now)
+	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http", Own: i.Host, AllowList: options.AllowList}, i.DB, i.HTTP, log, i.Clock.Now)
 	i.Actors = actor.New(actor.Config{BaseURL: i.BaseURL, Name: "Test", FileURL: i.fileURL}, actor.Parts{
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
@@ -147,6 +154,13 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	i.Moderation = moderation.New(moderation.Parts{
+		BaseURL: i.BaseURL, DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Log: log, Now: i.Clock.Now,
+	})
+	i.Moderation.Register(i.Queue)
+	if options.Join != nil {
+		options.Join(i)
+	}
 	if err := i.Queue.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func New(config Config, p Parts) *Inbox {
 // as: the verb of an activity sent or received before, or the type of its object, or what a Recognizer says. The kind
 // "" takes what no other handler of the verb takes. A second handler of one pair replaces the first.
 func (i *Inbox) Handle(verb vocab.Verb, kind string, fn Handler) {
-	i.handlers[verbKind{verb, kind}] = fn
+	i.handlers[verbKind{verb, kind}] = i.unlessAvoided(fn)
 }
 
 // Recognize adds a way to tell the kind of a named object.
@@ -169,6 +169,7 @@ func (arrived) Options() jobs.Options { return jobs.Options{MaxAttempts: attempt
 // Register registers the jobs of this room.
 func (i *Inbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[arrived]{Work: i.work, Timeout: 2 * time.Minute})
+	jobs.Handle(q, jobs.Handler[movedFollowers]{Work: i.moveFollowers, Timeout: 5 * time.Minute})
 }
 
 // idOf is what an activity is stored under: its id, or for one without, the hash of its bytes.

@@ -92,6 +92,11 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.authorize(a, key.Owner); err != nil {
 		return err
 	}
+	if verdict, err := i.hosts.JudgeActor(r.Context(), key.Owner); err != nil {
+		return err
+	} else if verdict.Blocked {
+		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + key.Owner}
+	}
 	if err := i.hosts.Reached(r.Context(), actor.HostOf(key.Owner)); err != nil {
 		return err
 	}

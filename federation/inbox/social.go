@@ -19,6 +19,9 @@ func (i *Inbox) social() {
 	i.Handle(vocab.VerbUndo, "Like", i.undoReaction(like))
 	i.Handle(vocab.VerbUndo, "Announce", i.undoReaction(announce))
 	i.Handle(vocab.VerbBlock, "", i.block)
+	i.Handle(vocab.VerbFlag, "", i.flag)
+	i.Handle(vocab.VerbMove, "", i.move)
+	i.Handle(vocab.VerbMove, kindActor, i.move)
 	i.Handle(vocab.VerbLike, "", i.react)
 	i.Handle(vocab.VerbAnnounce, "", i.react)
 	for _, kind := range []string{"Note", "Article", "Page"} {

@@ -163,7 +163,11 @@ func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, id string, a Activ
 		case Followers(a.From):
 			followers = true
 		default:
-			uris = append(uris, to)
+			if verdict, err := o.hosts.JudgeActor(ctx, to); err != nil {
+				return false, nil, err
+			} else if !verdict.Blocked || o.actors.Own(to) {
+				uris = append(uris, to)
+			}
 		}
 	}
 	if followers {
