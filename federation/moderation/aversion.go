@@ -155,3 +155,13 @@ func AverseTo(ctx context.Context, tx *gorm.DB, uri string) ([]string, error) {
 	}
 	return owners, nil
 }
+
+// Forget removes what a member who is gone wanted, and what it was told. Reports stay.
+func Forget(ctx context.Context, tx *gorm.DB, owner string) error {
+	for _, table := range []any{&Aversion{}, &Tiding{}} {
+		if err := tx.WithContext(ctx).Where("owner = ?", owner).Delete(table).Error; err != nil {
+			return fmt.Errorf("forget %s: %w", owner, err)
+		}
+	}
+	return nil
+}
