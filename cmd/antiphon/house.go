@@ -15,6 +15,7 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/federation/account"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
@@ -56,6 +57,7 @@ type house struct {
 	outbox     *outbox.Outbox
 	inbox      *inbox.Inbox
 	trade      *trade.Service
+	members    *account.Service
 	moderation *moderation.Service
 	access     *access.Service
 	tracks     *media.Service
@@ -239,6 +241,11 @@ func (h *house) openTrade(context.Context) error {
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
+	h.members = account.New(account.Parts{
+		Dir: h.path("archives"), DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks, Files: h.store,
+		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
+	})
+	h.members.Register(h.jobs)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
 }

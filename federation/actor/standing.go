@@ -45,6 +45,22 @@ func (r *Registry) Delete(ctx context.Context, tx *gorm.DB, uri string) error {
 	})
 }
 
+// Drop removes a local actor that was never let in, with its keys, so that its name is free again.
+func (r *Registry) Drop(ctx context.Context, tx *gorm.DB, uri string) error {
+	tx = tx.WithContext(ctx)
+	result := tx.Where("uri = ? AND local AND state = ?", uri, Unlisted).Delete(&row{})
+	if result.Error != nil {
+		return fmt.Errorf("drop actor %s: %w", uri, result.Error)
+	}
+	if result.RowsAffected == 0 {
+		return fmt.Errorf("%w: %s was let in", ErrNotFound, uri)
+	}
+	if err := tx.Where("actor = ?", uri).Delete(&keyRow{}).Error; err != nil {
+		return fmt.Errorf("drop keys of %s: %w", uri, err)
+	}
+	return nil
+}
+
 // SetMoved says where a local actor has moved; an empty target takes that back.
 func (r *Registry) SetMoved(ctx context.Context, tx *gorm.DB, uri, target string) error {
 	return r.set(ctx, tx, uri, map[string]any{"moved_to": target})

@@ -165,3 +165,11 @@ func Forget(ctx context.Context, tx *gorm.DB, owner string) error {
 	}
 	return nil
 }
+
+// Unavoided narrows a query to rows whose actor, in the given column, the member neither blocks nor mutes, by its URI or
+// by its host or one above it.
+func Unavoided(q *gorm.DB, column, owner string) *gorm.DB {
+	return q.Where(`NOT EXISTS (SELECT 1 FROM aversions JOIN actors AS avoided ON avoided.uri = `+column+`
+		WHERE aversions.owner = ? AND (aversions.subject = avoided.uri OR aversions.subject = avoided.host
+			OR avoided.host LIKE '%.' || aversions.subject))`, owner)
+}
