@@ -116,6 +116,7 @@ func (h *house) openDisk(ctx context.Context) error {
 	h.jobs = jobs.New(h.db, h.log)
 	h.http = httpx.New(httpx.Config{
 		UserAgent: "Antiphon/" + version + " (+" + h.config.Server.BaseURL + ")", AllowLoopback: h.config.Server.Development,
+		Own: actor.HostOf(h.config.Server.BaseURL),
 	})
 	h.closing(func() error { h.http.Close(); return nil })
 	return nil

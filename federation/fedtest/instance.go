@@ -46,12 +46,12 @@ type Options struct {
 	DSN string
 	// Idle leaves the queue unstarted: jobs are kept and not worked.
 	Idle bool
+	// Join adds rooms to the instance, before its queue opens.
+	Join func(i *Instance)
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
 	// AllowList admits only hosts that are listed.
 	AllowList bool
-	// Join adds rooms of the test's own, before the queue opens.
-	Join func(i *Instance)
 }
 
 // Instance is a running server.
