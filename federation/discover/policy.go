@@ -92,7 +92,7 @@ func Subject(text string) (string, error) {
 	if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil {
 		return ip.String(), nil
 	}
-	if len(host) > 255 || !validHost(host) {
+	if len(host) > 255 || strings.ContainsAny(host, "/?#@ ") || !validHost(host) {
 		return "", fmt.Errorf("%.100q: %w", text, ErrSubject)
 	}
 	return host, nil

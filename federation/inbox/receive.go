@@ -116,11 +116,12 @@ func (i *Inbox) admit(r *http.Request) error {
 	if host == "" {
 		return answer{status: http.StatusUnauthorized, words: "the key id is not a URI with a host"}
 	}
-	blocked, err := i.hosts.IsBlocked(r.Context(), host)
+	owner, _, _ := strings.Cut(keyID, "#")
+	verdict, err := i.hosts.JudgeActor(r.Context(), owner)
 	if err != nil {
 		return err
 	}
-	if blocked {
+	if verdict.Blocked {
 		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + host}
 	}
 	if wait, ok := i.limits.allow(host, i.now()); !ok {
