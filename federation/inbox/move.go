@@ -78,12 +78,17 @@ func (i *Inbox) move(ctx context.Context, in Incoming) error {
 	}
 	now := i.utc()
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := moderation.TakeMove(ctx, tx, moderation.Move{
-			Source: source, Target: target, Site: siteOf(actor.HostOf(source)), MovedAt: now,
-		}, moderation.MoveLimits{Pause: movePause, PerTarget: maxMovesTo, PerSite: maxSiteMoves}); errors.Is(err, moderation.ErrMove) {
-			return Refuse("%v", err)
-		} else if err != nil {
-			return err
+		// A member's own move was written down when it was made.
+		if !in.Actor.Local {
+			err := moderation.TakeMove(ctx, tx, moderation.Move{
+				Source: source, Target: target, Site: siteOf(actor.HostOf(source)), MovedAt: now,
+			}, moderation.MoveLimits{Pause: movePause, PerTarget: maxMovesTo, PerSite: maxSiteMoves})
+			if errors.Is(err, moderation.ErrMove) {
+				return Refuse("%v", err)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		return i.jobs.Insert(ctx, tx, movedFollowers{Source: source, Target: target, Moved: now.Unix()})
 	})

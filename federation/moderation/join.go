@@ -11,7 +11,7 @@ func (s *Service) LetIn(ctx context.Context, tx *gorm.DB, admin, actor string) e
 	if err := s.Actors.SetUnlisted(ctx, tx, actor, false); err != nil {
 		return err
 	}
-	return Record(ctx, tx, admin, "let in", actor, "", s.utc())
+	return Record(ctx, tx, admin, "let in", actor, "", s.Now())
 }
 
 // TurnAway removes the actor of an account that was not approved, inside the transaction that removes it.
@@ -19,7 +19,7 @@ func (s *Service) TurnAway(ctx context.Context, tx *gorm.DB, admin, actor, why s
 	if err := s.Actors.Drop(ctx, tx, actor); err != nil {
 		return err
 	}
-	return Record(ctx, tx, admin, "turn away", actor, why, s.utc())
+	return Record(ctx, tx, admin, "turn away", actor, why, s.Now())
 }
 
 // RecordStanding writes down that an account was suspended, or opened again, inside the transaction that does it.
@@ -28,5 +28,5 @@ func (s *Service) RecordStanding(ctx context.Context, tx *gorm.DB, admin, act, a
 	if err != nil {
 		return err
 	}
-	return Record(ctx, tx, admin, act, actor, why, s.utc())
+	return Record(ctx, tx, admin, act, actor, why, s.Now())
 }

@@ -56,7 +56,7 @@ func (s *Service) setPolicy(ctx context.Context, tx *gorm.DB, admin string, p di
 			return err
 		}
 	}
-	return Record(ctx, tx, admin, string(p.Severity), subject, why, s.utc())
+	return Record(ctx, tx, admin, string(p.Severity), subject, why, s.Now())
 }
 
 // DropPolicy takes a policy back for an admin. Follows that it ended do not come back by themselves.
@@ -69,7 +69,7 @@ func (s *Service) DropPolicy(ctx context.Context, admin, subject, why string) er
 		if err := s.Hosts.DropPolicy(ctx, tx, subject); err != nil {
 			return err
 		}
-		return Record(ctx, tx, admin, "lift", subject, why, s.utc())
+		return Record(ctx, tx, admin, "lift", subject, why, s.Now())
 	})
 }
 

@@ -264,6 +264,6 @@ func (s *Service) Close(ctx context.Context, admin, id, state, outcome string) e
 				return err
 			}
 		}
-		return Record(ctx, tx, admin, "report "+state, r.ID+" about "+r.Target, outcome, s.utc())
+		return Record(ctx, tx, admin, "report "+state, r.ID+" about "+r.Target, outcome, s.Now())
 	})
 }

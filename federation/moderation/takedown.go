@@ -60,7 +60,7 @@ func (s *Service) TakeDown(ctx context.Context, admin string, id media.TrackID, 
 		if err := Tell(ctx, tx, t.Artist, TidingTakedown, t.Title, why, s.utc()); err != nil {
 			return err
 		}
-		return Record(ctx, tx, admin, act, t.URI, why, s.utc())
+		return Record(ctx, tx, admin, act, t.URI, why, s.Now())
 	})
 }
 
@@ -77,7 +77,7 @@ func (s *Service) PutBack(ctx context.Context, admin string, id media.TrackID, w
 		if err := Tell(ctx, tx, t.Artist, TidingRestored, t.Title, why, s.utc()); err != nil {
 			return err
 		}
-		return Record(ctx, tx, admin, "put back", t.URI, why, s.utc())
+		return Record(ctx, tx, admin, "put back", t.URI, why, s.Now())
 	})
 }
 
