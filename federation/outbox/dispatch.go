@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -223,15 +224,20 @@ func (d *dispatcher) due(ctx context.Context) (found []delivery, fallen map[stri
 	if err := q.Order("d.due_at, d.seq").Limit(free).Find(&rows).Error; err != nil {
 		return nil, nil, err
 	}
+	hosts := make([]string, len(rows))
+	for n, row := range rows {
+		hosts[n] = row.Host
+	}
+	standings, err := o.hosts.Standings(ctx, hosts)
+	if err != nil {
+		return nil, nil, err
+	}
 	fallen = map[string]string{}
 	for _, row := range rows {
 		if fallen[row.Host] != "" {
 			continue
 		}
-		host, err := o.hosts.Standing(ctx, row.Host)
-		if err != nil {
-			return nil, nil, err
-		}
+		host := standings[row.Host]
 		if host.Paused || host.State == discover.Down || host.State == discover.Gone {
 			fallen[row.Host] = host.State
 			continue
@@ -321,7 +327,16 @@ func (d *dispatcher) fall(ctx context.Context, host string) error {
 
 // send puts claimed deliveries into the lanes of their hosts.
 func (d *dispatcher) send(ctx context.Context, rows []delivery) {
-	letters := d.read(ctx, rows)
+	letters, err := d.read(ctx, rows)
+	if err != nil {
+		d.outbox.log.Error("cannot read activities that are to be delivered", "error", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, row := range rows {
+			d.outcomes = append(d.outcomes, untried(row))
+		}
+		return
+	}
 	for _, row := range rows {
 		standing, err := d.outbox.hosts.Standing(ctx, row.Host)
 		p := parcel{delivery: row, letter: letters[row.Activity], late: d.outbox.late(row)}
@@ -400,9 +415,14 @@ func (d *dispatcher) end(l *lane, out outcome) {
 // empty gives back what waits in a lane, as it was. The lock is held.
 func (d *dispatcher) empty(l *lane) {
 	for _, p := range l.queue {
-		d.end(l, outcome{delivery: p.delivery, state: waiting, due: time.UnixMilli(p.delivery.DueAt), attempts: p.delivery.Attempts, err: errors.New(p.delivery.Error)})
+		d.end(l, untried(p.delivery))
 	}
 	l.queue = nil
+}
+
+// untried gives a delivery back as it was.
+func untried(d delivery) outcome {
+	return outcome{delivery: d, state: waiting, due: time.UnixMilli(d.DueAt), attempts: d.Attempts, err: errors.New(d.Error)}
 }
 
 // giveBack gives back what waits in all lanes.
@@ -418,8 +438,8 @@ func (d *dispatcher) giveBack() {
 // maxLetters bounds how many activities are kept in memory for what comes next.
 const maxLetters = 64
 
-// read returns the activities of these deliveries; one that is gone is missing.
-func (d *dispatcher) read(ctx context.Context, rows []delivery) map[string]*letter {
+// read returns the activities of these deliveries; one that is not there any more is missing.
+func (d *dispatcher) read(ctx context.Context, rows []delivery) (map[string]*letter, error) {
 	if len(d.letters) > maxLetters {
 		clear(d.letters)
 	}
@@ -434,11 +454,14 @@ func (d *dispatcher) read(ctx context.Context, rows []delivery) map[string]*lett
 		}
 		var a sent
 		err := d.outbox.db.Read.WithContext(ctx).Where("uri = ?", row.Activity).Take(&a).Error
-		if err != nil {
+		if errors.Is(err, gorm.ErrRecordNotFound) {
 			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read activity %s: %w", row.Activity, err)
 		}
 		l := newLetter(a)
 		letters[row.Activity], d.letters[row.Activity] = l, l
 	}
-	return letters
+	return letters, nil
 }
