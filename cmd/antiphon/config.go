@@ -38,9 +38,6 @@ type config struct {
 		Open     bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
 		Approval bool `toml:"approval" default:"false" doc:"Who signs up without an invitation waits until an admin has said yes. Needs open."`
 	} `toml:"signup"`
-	Federation struct {
-		AllowList bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
-	} `toml:"federation"`
 	Media struct {
 		Engine    string        `toml:"engine" default:"auto" doc:"auto, native (FFmpeg on PATH) or embedded (slower, needs nothing installed)."`
 		CacheDir  string        `toml:"cache_dir" default:"" doc:"Folder for the embedded engine's compiled code, about 100 MB. It is run, so only this user may write there. Empty: cache in the data folder."`
@@ -62,6 +59,11 @@ type config struct {
 	Payments struct {
 		InvoiceLife time.Duration `toml:"invoice_life" default:"30m" doc:"How long a quoted price stands. What is paid later is honored all the same."`
 	} `toml:"payments"`
+	Federation struct {
+		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
+		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
+		AllowList   bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
+	} `toml:"federation"`
 	Grants struct {
 		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
 		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`

@@ -37,6 +37,10 @@ const (
 	known = 7 * 24 * time.Hour
 	// maxProbed bounds how many hosts that are down are remembered; when there are more, all are tried anew.
 	maxProbed = 10_000
+	// sightAge is how long this process believes what it has read of a host that another process may have changed since.
+	sightAge = 5 * time.Second
+	// maxSeen bounds how many hosts are kept in memory; a full memory is emptied.
+	maxSeen = 10_000
 	// maxError bounds what is kept of an error.
 	maxError = 300
 )
@@ -82,12 +86,22 @@ type Hosts struct {
 	mu sync.Mutex
 	// probed are the tries of hosts that are down by this process.
 	probed map[string]probe
+	// seen is what this process read of hosts lately: each received activity and each delivery asks.
+	seen map[string]sighting
+
+	dialects dialects
 }
 
 // probe is the last try of a host that is down, and how long the next one has to wait after it.
 type probe struct {
 	at   time.Time
 	wait time.Duration
+}
+
+// sighting is a host as it was read, and when.
+type sighting struct {
+	row Host
+	at  time.Time
 }
 
 // NewHosts makes the memory of other servers.
@@ -97,7 +111,7 @@ func NewHosts(config HostsConfig, d *db.DB, client *httpx.Client, log *slog.Logg
 	}
 	return &Hosts{
 		scheme: config.Scheme, own: Normalize(config.Own), allowList: config.AllowList, db: d, http: client, log: log, now: now,
-		probed: map[string]probe{},
+		probed: map[string]probe{}, seen: map[string]sighting{},
 	}
 }
 
@@ -149,12 +163,41 @@ func (h *Hosts) read(ctx context.Context, host string) (Host, error) {
 	return row, nil
 }
 
+// see reads a host through this process's memory.
+func (h *Hosts) see(ctx context.Context, host string) (Host, error) {
+	h.mu.Lock()
+	have, ok := h.seen[host]
+	h.mu.Unlock()
+	if age := h.now().Sub(have.at); ok && age >= 0 && age < sightAge {
+		return have.row, nil
+	}
+	begun := h.now()
+	row, err := h.read(ctx, host)
+	if err != nil {
+		return Host{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seen) >= maxSeen {
+		clear(h.seen)
+	}
+	h.seen[host] = sighting{row, begun}
+	return row, nil
+}
+
+// forget has this process read a host anew, because it has changed it.
+func (h *Hosts) forget(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.seen, host)
+}
+
 // Wait tells how long a delivery to the host has to wait: not at all while it answers, and while it is down until the
 // next probe. Of all deliveries that ask while a host is down, one is let through at a time, ever more rarely, at last
 // every ten minutes.
 func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	host = Normalize(host)
-	row, err := h.read(ctx, host)
+	row, err := h.see(ctx, host)
 	if err != nil || row.State != Down {
 		return 0, err
 	}
@@ -172,16 +215,17 @@ func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	return 0, nil
 }
 
-// Reached records that the host answered, or spoke to us.
+// Reached records that the host answered, or spoke to us. Of a healthy host it costs a look into memory.
 func (h *Hosts) Reached(ctx context.Context, host string) error {
 	host = Normalize(host)
-	row, err := h.read(ctx, host)
+	row, err := h.see(ctx, host)
 	if err != nil || row.State == Blocked || row.State == OK && row.Failures == 0 {
 		return err
 	}
 	h.mu.Lock()
 	delete(h.probed, host)
 	h.mu.Unlock()
+	defer h.forget(host)
 	return h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		err := tx.Model(&Host{}).Where("host = ? AND state <> ?", host, Blocked).
 			Updates(map[string]any{"state": OK, "failures": 0, "last_error": ""}).Error
@@ -199,6 +243,7 @@ func (h *Hosts) Failed(ctx context.Context, host string, cause error) error {
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "")
 	}
+	defer h.forget(host)
 	return h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		change := map[string]any{
 			"failures": gorm.Expr("hosts.failures + 1"), "last_error": text,

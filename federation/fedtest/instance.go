@@ -48,6 +48,8 @@ type Options struct {
 	Idle bool
 	// Join adds rooms to the instance, before its queue opens.
 	Join func(i *Instance)
+	// Log takes what the instance says; nothing does when nil.
+	Log *slog.Logger
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
 	// AllowList admits only hosts that are listed.
@@ -107,7 +109,10 @@ func New(t testing.TB, options Options) *Instance {
 
 func (i *Instance) join(t testing.TB, options Options) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	log := options.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	dsn := options.DSN
 	if dsn == "" {
 		dsn = filepath.Join(t.TempDir(), "antiphon.db")
@@ -188,7 +193,9 @@ func (i *Instance) Start(t testing.TB) {
 	if err := i.Queue.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	i.Inbox.Start()
 	t.Cleanup(func() {
+		i.Inbox.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := i.Queue.Stop(ctx); err != nil {

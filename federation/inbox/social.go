@@ -16,7 +16,9 @@ func (i *Inbox) social() {
 	i.Handle(vocab.VerbAccept, "Follow", i.followAnswered)
 	i.Handle(vocab.VerbReject, "Follow", i.followAnswered)
 	i.Handle(vocab.VerbUndo, "Follow", i.undoFollow)
+	i.Handle(vocab.VerbUndo, "Accept", i.undoAccept)
 	i.Handle(vocab.VerbUndo, "Like", i.undoReaction(like))
+	i.Handle(vocab.VerbUndo, "EmojiReact", i.undoReaction(like))
 	i.Handle(vocab.VerbUndo, "Announce", i.undoReaction(announce))
 	i.Handle(vocab.VerbBlock, "", i.block)
 	i.Handle(vocab.VerbFlag, "", i.flag)
@@ -24,6 +26,8 @@ func (i *Inbox) social() {
 	i.Handle(vocab.VerbMove, kindActor, i.move)
 	i.Handle(vocab.VerbLike, "", i.react)
 	i.Handle(vocab.VerbAnnounce, "", i.react)
+	i.Handle(vocab.VerbListen, "", i.react)
+	i.Handle(vocab.VerbQuoteRequest, "", i.quoted)
 	for _, kind := range []string{"Note", "Article", "Page"} {
 		i.Handle(vocab.VerbCreate, kind, i.note)
 		i.Handle(vocab.VerbUpdate, kind, i.note)

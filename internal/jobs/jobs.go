@@ -29,20 +29,23 @@ const (
 	Default  = river.QueueDefault
 	Media    = "media"
 	Delivery = "delivery"
+	// Inbox is for what other servers send, so that a flood of it does not hold up what happens here.
+	Inbox = "inbox"
 )
 
 // poll is how long a committed job may lie before it is seen; neither database driver wakes the workers.
 const poll = 50 * time.Millisecond
 
-// mediaPoll is the same for Media, whose work takes seconds anyway: an idle instance is to be quiet.
-const mediaPoll = 500 * time.Millisecond
+// slowPoll is the same for Media, whose work takes seconds anyway, and for Inbox, which is a second way: an idle instance is
+// to be quiet.
+const slowPoll = 500 * time.Millisecond
 
 // Args are the arguments of one kind of job; they are stored as JSON and hold no secret.
 type Args interface{ Kind() string }
 
 // Options say how a job is kept; the zero value is the default queue, 25 attempts, at once.
 type Options struct {
-	// Queue is one of Default, Media and Delivery.
+	// Queue is one of Default, Media, Delivery and Inbox.
 	Queue string
 	// MaxAttempts is how often it is tried before it is given up; 25 when 0.
 	MaxAttempts int
@@ -128,7 +131,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32},
+			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Delivery: {MaxWorkers: 32}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
 		},
 	})
 	if err != nil {
@@ -177,7 +180,11 @@ func (q *Queue) Insert(ctx context.Context, tx *gorm.DB, args Args) error {
 			opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}
 		}
 	}
-	handle, ok := tx.Statement.ConnPool.(*sql.Tx)
+	pool := tx.Statement.ConnPool
+	if prepared, ok := pool.(*gorm.PreparedStmtTX); ok {
+		pool = prepared.Tx
+	}
+	handle, ok := pool.(*sql.Tx)
 	if !ok {
 		return fmt.Errorf("insert job %s: not inside a transaction", args.Kind())
 	}
