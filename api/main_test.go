@@ -259,7 +259,9 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	}
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
-		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Log: log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
+		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
+		Hosts: told,
+		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))
 	parts := api.Parts{BaseURL: i.base, TrustProxy: o.proxied, Auth: i.auth, Pages: i.pages, Log: log, Now: i.clock.Now}
 	if o.parts != nil {

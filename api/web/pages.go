@@ -61,6 +61,7 @@ type Parts struct {
 	Follower  Follower
 	Profiles  Profiles
 	Remote    Remote
+	Hosts     Hosts
 	HTTP      *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service

@@ -45,7 +45,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {

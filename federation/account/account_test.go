@@ -107,8 +107,8 @@ func TestMove(t *testing.T) {
 		return third.Count(t, "tidings", "owner = ? AND kind = ?", lin.URI, moderation.TidingMoved) == 1 &&
 			from.Count(t, "tidings", "owner = ?", bob.URI) == 1
 	}, all...)
-	if n := to.Count(t, "follows", "followed = ? AND state = 'accepted'", next.URI); n != 2 {
-		t.Errorf("the new account has %d followers", n)
+	if followers, err := actor.Followers(t.Context(), to.DB.Read, next.URI, "", 10); err != nil || len(followers) != 2 {
+		t.Errorf("the new account is followed by %v, %v", followers, err)
 	}
 	if status, body := from.get(t, old.URI); status != 200 || !strings.Contains(body, `"movedTo":"`+next.URI+`"`) {
 		t.Errorf("the old account answers %d: %s", status, body)

@@ -240,10 +240,10 @@ func (s *Service) entries(ctx context.Context, owner string) ([]entry, error) {
 		}},
 		{name: "outbox.json", write: func(ctx context.Context, w io.Writer) error { return s.writeOutbox(ctx, w, owner) }},
 		{name: "following.csv", write: func(ctx context.Context, w io.Writer) error {
-			return s.writeAddresses(ctx, w, owner, true, []string{"Account address", "Show boosts", "Notify on new posts", "Languages"}, "true", "false", "")
+			return s.writeAddresses(ctx, w, owner, actor.Following, []string{"Account address", "Show boosts", "Notify on new posts", "Languages"}, "true", "false", "")
 		}},
 		{name: "followers.csv", write: func(ctx context.Context, w io.Writer) error {
-			return s.writeAddresses(ctx, w, owner, false, []string{"Account address"})
+			return s.writeAddresses(ctx, w, owner, actor.Followers, []string{"Account address"})
 		}},
 		{name: "blocks_and_mutes.csv", write: func(ctx context.Context, w io.Writer) error { return s.writeAversions(ctx, w, owner) }},
 		{name: "orders.json", write: func(ctx context.Context, w io.Writer) error { return s.writeOrders(ctx, w, owner) }},
@@ -326,9 +326,11 @@ func (s *Service) writeOutbox(ctx context.Context, w io.Writer, owner string) er
 	})
 }
 
+type lister func(ctx context.Context, tx *gorm.DB, uri, after string, limit int) ([]string, error)
+
 // writeAddresses writes a list of accounts in the CSV form that Mastodon reads; rest are the columns after the address.
-func (s *Service) writeAddresses(ctx context.Context, w io.Writer, owner string, following bool, head []string, rest ...string) error {
-	handles, err := actor.Handles(ctx, s.DB.Read, owner, following, maxListed)
+func (s *Service) writeAddresses(ctx context.Context, w io.Writer, owner string, list lister, head []string, rest ...string) error {
+	uris, err := list(ctx, s.DB.Read, owner, "", maxListed)
 	if err != nil {
 		return err
 	}
@@ -336,8 +338,8 @@ func (s *Service) writeAddresses(ctx context.Context, w io.Writer, owner string,
 	if err := out.Write(head); err != nil {
 		return err
 	}
-	for _, handle := range handles {
-		if err := out.Write(append([]string{handle}, rest...)); err != nil {
+	for _, uri := range uris {
+		if err := out.Write(append([]string{s.address(ctx, uri)}, rest...)); err != nil {
 			return err
 		}
 	}

@@ -186,9 +186,9 @@ func (r *Registry) HasInbox(ctx context.Context, name string) error {
 	return nil
 }
 
-// Drop makes this process forget what it remembers of a remote actor and its keys. Call it after a transaction that has
+// Forget makes this process forget what it remembers of a remote actor and its keys. Call it after a transaction that has
 // changed or removed the actor.
-func (r *Registry) Drop(uri string) { r.cache.drop(uri) }
+func (r *Registry) Forget(uri string) { r.cache.drop(uri) }
 
 // remember puts a value into one of the registry's maps.
 func remember[V any](r *Registry, m map[string]V, key string, value V) {
