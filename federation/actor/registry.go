@@ -175,7 +175,11 @@ func (r *Registry) HasInbox(ctx context.Context, name string) error {
 	if ok {
 		return nil
 	}
-	if _, err := take(r.db.Read.WithContext(ctx).Where("host = ? AND name = ? AND local", r.host, name), name); err != nil {
+	found, err := take(r.db.Read.WithContext(ctx).Where("host = ? AND name = ? AND local", r.host, name), name)
+	if err == nil {
+		err = found.standing()
+	}
+	if err != nil {
 		return err
 	}
 	write(&r.cache, &r.cache.inboxes, name, struct{}{}, r.now().Add(cached), turn)

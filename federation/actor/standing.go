@@ -45,8 +45,8 @@ func (r *Registry) Delete(ctx context.Context, tx *gorm.DB, uri string) error {
 	})
 }
 
-// Drop removes a local actor that was never let in, with its keys, so that its name is free again.
-func (r *Registry) Drop(ctx context.Context, tx *gorm.DB, uri string) error {
+// DropUnlisted removes a local actor that was never let in, with its keys, so that its name is free again.
+func (r *Registry) DropUnlisted(ctx context.Context, tx *gorm.DB, uri string) error {
 	tx = tx.WithContext(ctx)
 	result := tx.Where("uri = ? AND local AND state = ?", uri, Unlisted).Delete(&row{})
 	if result.Error != nil {

@@ -96,6 +96,7 @@ type Inbox struct {
 	now      func() time.Time
 	verifier *httpsig.Verifier
 	limits   *limits
+	accounts *limits
 	asked    *limits
 	clock    clock
 	flight   *flight
@@ -125,7 +126,8 @@ func New(config Config, p Parts) *Inbox {
 	}
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,
-		now: p.Now, limits: newLimits(config.Rate, config.Burst), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
+		now: p.Now, limits: newLimits(config.Rate, config.Burst),
+		accounts: newLimits(config.Rate/2, max(1, config.Burst/2)), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
 		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}

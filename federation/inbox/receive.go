@@ -150,6 +150,10 @@ func (i *Inbox) admit(r *http.Request) error {
 	if wait, ok := i.limits.allow(host, i.now()); !ok {
 		return tooMany("too many activities from "+host, wait)
 	}
+	// No account takes more than half of what its site may send.
+	if wait, ok := i.accounts.take(owner, i.now()); !ok {
+		return tooMany("too many activities from "+owner, wait)
+	}
 	return nil
 }
 

@@ -16,7 +16,7 @@ func (s *Service) LetIn(ctx context.Context, tx *gorm.DB, admin, actor string) e
 
 // TurnAway removes the actor of an account that was not approved, inside the transaction that removes it.
 func (s *Service) TurnAway(ctx context.Context, tx *gorm.DB, admin, actor, why string) error {
-	if err := s.Actors.Drop(ctx, tx, actor); err != nil {
+	if err := s.Actors.DropUnlisted(ctx, tx, actor); err != nil {
 		return err
 	}
 	return Record(ctx, tx, admin, "turn away", actor, why, s.Now())

@@ -190,8 +190,8 @@ func TestTakedown(t *testing.T) {
 	if err := seller.Moderation.PutBack(t.Context(), "root", track.ID, "We were wrong."); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := service.Publish(t.Context(), ada.URI, track.ID); err != nil {
-		t.Errorf("given back, it cannot be published: %v", err)
+	if got, err := media.ByID(t.Context(), seller.DB.Read, track.ID); err != nil || got.State != media.Unpublished {
+		t.Errorf("given back, it is %s, %v", got.State, err)
 	}
 }
 
