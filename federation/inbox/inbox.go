@@ -9,6 +9,7 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/time/rate"
+	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
@@ -44,8 +45,11 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	Outbox *outbox.Outbox
 	Fetch  actor.Fetcher
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Changed is told, in the transaction that keeps it, of each track of another server that came or changed; it may be
+	// nil.
+	Changed func(ctx context.Context, tx *gorm.DB, track string) error
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Incoming is an activity whose sender was verified.
@@ -87,6 +91,7 @@ type Inbox struct {
 	hosts    *discover.Hosts
 	outbox   *outbox.Outbox
 	fetch    actor.Fetcher
+	changed  func(ctx context.Context, tx *gorm.DB, track string) error
 	log      *slog.Logger
 	now      func() time.Time
 	verifier *httpsig.Verifier
@@ -119,7 +124,7 @@ func New(config Config, p Parts) *Inbox {
 		config.Strangers = 1
 	}
 	i := &Inbox{
-		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, log: p.Log,
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,
 		now: p.Now, limits: newLimits(config.Rate, config.Burst), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
 		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},

@@ -33,6 +33,9 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 		have, err := outbox.ObjectByURI(ctx, i.db.Read, ref.ID)
 		switch {
 		case errors.Is(err, outbox.ErrNotFound):
+			if _, err := i.actors.Known(ctx, ref.ID); err == nil {
+				return Refuse("%s is an actor, and not the sender", ref.ID)
+			}
 			if followed {
 				ids = append(ids, ref.ID)
 			}
