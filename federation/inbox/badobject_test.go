@@ -98,7 +98,7 @@ func TestBadObjects(t *testing.T) {
 		note := y.note(t, y.bob, "b6", nil)
 		y.acts(t, y.bob, create("b6", note), "done")
 		y.acts(t, y.eve, act(y.eve, "b6", vocab.VerbDelete, vocab.Ref{ID: note.ID}), "refused")
-		y.acts(t, y.eve, act(y.eve, "b6-actor", vocab.VerbDelete, vocab.Ref{ID: y.bob.URI}), "ignored")
+		y.acts(t, y.eve, act(y.eve, "b6-actor", vocab.VerbDelete, vocab.Ref{ID: y.bob.URI}), "refused")
 		y.acts(t, y.eve, act(y.eve, "b6-ours", vocab.VerbDelete, vocab.Ref{ID: y.ada.URI}), "refused")
 		if n := y.Count(t, "posts", "uri = ?", note.ID) + y.Count(t, "actors", "uri IN (?, ?)", y.bob.URI, y.ada.URI); n != 3 {
 			t.Errorf("%d of note and actors are left", n)
