@@ -122,7 +122,7 @@ func New(config Config, p Parts) *Inbox {
 		config.BodyTime = 20 * time.Second
 	}
 	if config.Strangers == 0 {
-		config.Strangers = 1
+		config.Strangers = 5
 	}
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,

@@ -28,6 +28,9 @@ func (a answer) Error() string { return a.words }
 // was stored before, or has no effect here; 401 when its sender cannot be told, 403 when the sender may not say this,
 // 404, 413, 415, 429 and 400 as the words go.
 func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Until the body is here: also when we answer without it, the server waits for the rest. One that cannot set a deadline,
+	// as in some tests, has none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
 	err := i.accept(w, r)
 	var a answer
 	switch {
@@ -113,17 +116,16 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 
 // body reads what was sent; land is called when it is no longer needed.
 func (i *Inbox) body(w http.ResponseWriter, r *http.Request) (raw []byte, land func(), err error) {
-	// A server that cannot set a deadline, as in some tests, has none.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
-	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
 	raw, land, err = i.flight.read(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as below
 	case errors.As(err, &tooLarge):
 		err = answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
 	case errors.Is(err, errFull):
 		err = answer{http.StatusServiceUnavailable, "this server is busy", map[string]string{"Retry-After": "30"}}
-	case err != nil:
+	default:
 		err = answer{status: http.StatusBadRequest, words: "the body could not be read"}
 	}
 	return raw, land, err
