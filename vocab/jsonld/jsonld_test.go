@@ -166,6 +166,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"\u0061":"\u2028\u007f","\ud83d\ude00":"\/"}`))
 	f.Add([]byte("{\"a\":\"\xc3\xa9\\\\u0000\"}"))
 	f.Add([]byte(strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64)))
+	f.Add([]byte(" { \"a\" : [ ] , \"\\u0062\" : { } , \"c\" : [ true , -1.5e+3 , \"\" ] } "))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := jsonld.Parse(raw)
 		if err != nil {
@@ -174,6 +175,16 @@ func FuzzParse(f *testing.F) {
 		var plain map[string]any
 		if err := json.Unmarshal(raw, &plain); err != nil || !reflect.DeepEqual(plain, m) {
 			t.Fatalf("encoding/json reads %#v (%v), we read %#v", plain, err, m)
+		}
+		_, members, err := jsonld.ParseMembers(raw)
+		if err != nil || len(members) != len(m) {
+			t.Fatalf("%d members of %d, %v", len(members), len(m), err)
+		}
+		for name, text := range members {
+			var v any
+			if err := json.Unmarshal(text, &v); err != nil || !reflect.DeepEqual(v, m[name]) {
+				t.Fatalf("member %q is %s, %v", name, text, err)
+			}
 		}
 		canonical, err := jsonld.Canonicalize(m)
 		if err != nil {
