@@ -68,7 +68,7 @@ func (h *house) openPages(context.Context) error {
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
-		Reencrypt: http.HandlerFunc(player.Reencrypt),
+		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
 	return err
 }
