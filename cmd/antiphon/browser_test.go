@@ -54,7 +54,9 @@ type report struct {
 	Preview, Start           heard
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
-	Problems, Strangers      []string
+	// Page is what stands on the library's page, Said why the player does not play.
+	Page, Said          string
+	Problems, Strangers []string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

@@ -225,8 +225,11 @@ func (s *Service) bury(tx *gorm.DB, grant, reason string, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("keep tombstone of %s: %w", grant, err)
 	}
-	err = tx.Model(&keptGrant{}).Where("uri = ? AND revoked_at IS NULL", grant).
-		Updates(map[string]any{"revoked_at": at, "reason": shorten(reason)}).Error
+	err = tx.Model(&keptGrant{}).Where("uri = ? AND revoked_at IS NULL", grant).Update("revoked_at", at).Error
+	if err == nil && reason != "" {
+		// The buyer is told the reason, and this instance may have heard of it as a proxy before.
+		err = tx.Model(&keptGrant{}).Where("uri = ? AND reason = ''", grant).Update("reason", shorten(reason)).Error
+	}
 	if err != nil {
 		return fmt.Errorf("mark grant %s: %w", grant, err)
 	}

@@ -65,6 +65,9 @@ func (c *sellers) has(seller string) bool {
 	}
 }
 
+// caughtUp reports whether a seller's revocations were heard of since the start; our own always are.
+func (s *Service) caughtUp(seller string) bool { return seller == s.base || s.caught.has(seller) }
+
 // catchUp reads a seller's revocations before the first re-encryption for that seller since the start: what was missed
 // while this instance was down is heard of first. A seller that does not answer in time does not keep buyers from what
 // is theirs.

@@ -68,6 +68,8 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if !s.rate.allow(r.Grant, s.now()) {
 		return ReencryptAnswer{}, &Refusal{"busy", "Too many requests for this grant."}
 	}
+	// This is asked before the fragment is read: a list that is read in between may have erased it.
+	caught := s.caughtUp(originOf(r.Grant))
 	row, err := s.held(ctx, r)
 	if err != nil {
 		return ReencryptAnswer{}, err
@@ -79,8 +81,11 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if err := s.spent.spend(nonceRow{KeyID: row.RequestingKey, Nonce: nonce, SeenAt: s.now().UTC()}); err != nil {
 		return ReencryptAnswer{}, err
 	}
-	if row, err = s.stillHeld(ctx, r, row); err != nil {
-		return ReencryptAnswer{}, err
+	if !caught {
+		s.catchUp(ctx, row.Host)
+		if row, err = s.held(ctx, r); err != nil {
+			return ReencryptAnswer{}, err
+		}
 	}
 	now := s.now().UTC()
 	if now.Add(clockLeeway).Before(row.StartTime) || row.EndTime != nil && now.Add(-clockLeeway).After(*row.EndTime) {
@@ -106,15 +111,6 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	}
 	s.helped.add(row.Artist, len(capsules))
 	return answer, nil
-}
-
-// stillHeld returns the fragment once its seller's revocations were heard of.
-func (s *Service) stillHeld(ctx context.Context, r ReencryptRequest, row heldRow) (heldRow, error) {
-	if row.Host == s.base || row.Host == "" || s.caught.has(row.Host) {
-		return row, nil
-	}
-	s.catchUp(ctx, row.Host)
-	return s.held(ctx, r)
 }
 
 // fragment returns a held fragment unsealed and verified.
