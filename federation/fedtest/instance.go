@@ -45,6 +45,8 @@ type Options struct {
 	DSN string
 	// Idle leaves the queue unstarted: jobs are kept and not worked.
 	Idle bool
+	// Join adds rooms to the instance, before its queue opens.
+	Join func(i *Instance)
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
 }
@@ -147,6 +149,9 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	if options.Join != nil {
+		options.Join(i)
+	}
 	if err := i.Queue.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -81,9 +81,6 @@ func (s *Service) sendDrops(ctx context.Context, grant string, set int) error {
 // revoked erases what is held of a grant that its artist has taken back, and tells a seller that asked us as a proxy.
 func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
 	err := s.Access.Erase(ctx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary)
-	if errors.Is(err, access.ErrNotYours) {
-		return inbox.Refuse("%v", err)
-	}
 	if err != nil || in.Actor.Local || in.Activity.ID != deleteFor(in.Activity.Object.ID, s.Access.InstanceActor()) {
 		return err
 	}
@@ -92,11 +89,7 @@ func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
 
 // dropped erases one fragment that its artist has taken out of use.
 func (s *Service) dropped(ctx context.Context, in inbox.Incoming) error {
-	err := s.Access.Drop(ctx, in.Actor.URI, in.Activity.Object.ID)
-	if errors.Is(err, access.ErrNotYours) {
-		return inbox.Refuse("%v", err)
-	}
-	return err
+	return s.Access.Drop(ctx, in.Actor.URI, in.Activity.Object.ID)
 }
 
 // erased takes a proxy's word that it has erased what it held of a grant.
