@@ -45,7 +45,7 @@ type proxy struct {
 	n          byte
 }
 
-func openProxy(t *testing.T) *proxy {
+func openProxy(t testing.TB, peers access.Peers) *proxy {
 	t.Helper()
 	dir, log, ctx := t.TempDir(), slog.New(slog.DiscardHandler), t.Context()
 	p := &proxy{clock: testkit.NewClock(time.Now().Truncate(time.Second))}
@@ -57,7 +57,7 @@ func openProxy(t *testing.T) *proxy {
 	must(t, err)
 	queue := jobs.New(p.db, log)
 	p.room = access.New(access.Config{BaseURL: base}, access.Parts{
-		DB: p.db, Jobs: queue, Vault: v, Peers: alone{}, Fetch: alone{}, Log: log, Now: p.clock.Now, Rand: rand.Reader,
+		DB: p.db, Jobs: queue, Vault: v, Peers: peers, Fetch: alone{}, Log: log, Now: p.clock.Now, Rand: rand.Reader,
 	})
 	p.room.Register(queue)
 	jobs.Handle(queue, jobs.Handler[access.GrantIssued]{Work: func(context.Context, access.GrantIssued, int) error { return nil }})
@@ -71,7 +71,7 @@ func openProxy(t *testing.T) *proxy {
 }
 
 // sell grants a track of this instance.
-func (p *proxy) sell(t *testing.T) {
+func (p *proxy) sell(t testing.TB) {
 	t.Helper()
 	ctx := t.Context()
 	content, err := seal.NewContentKey(rand.Reader)
@@ -96,18 +96,24 @@ func (p *proxy) sell(t *testing.T) {
 	must(t, err)
 	requestingKey, err := multikey.EncodeEd25519(public)
 	must(t, err)
+	p.grant, err = p.room.Grant(ctx, p.issue(t, product, base+"/users/lin", receivingKey, requestingKey))
+	must(t, err)
+}
+
+// issue grants the track to a buyer and returns the grant's URI.
+func (p *proxy) issue(t testing.TB, product access.Product, buyer, receivingKey, requestingKey string) (uri string) {
+	t.Helper()
+	ctx := t.Context()
 	prepared, err := p.room.Prepare(ctx, access.Request{
-		Artist: track.Artist, Buyer: base + "/users/lin", Product: product.URI, Version: 1, Agreement: base + "/agreements/1",
+		Artist: product.Artist, Buyer: buyer, Product: product.URI, Version: 1, Agreement: base + "/agreements/1",
 		Receipt: base + "/receipts/1", ReceivingKey: receivingKey, RequestingKey: requestingKey,
 	})
 	must(t, err)
-	var uri string
 	must(t, p.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		uri, err = prepared.Issue(ctx, tx)
 		return err
 	}))
-	p.grant, err = p.room.Grant(ctx, uri)
-	must(t, err)
+	return uri
 }
 
 // asking is a request on its way; a test spoils one part of it.
@@ -131,8 +137,8 @@ func (p *proxy) good() asking {
 	}
 }
 
-// ask sends it and returns status, code and the answer.
-func (p *proxy) ask(t *testing.T, a asking) (int, string, []byte) {
+// request is what is asked, signed.
+func (p *proxy) request(t testing.TB, a asking) *http.Request {
 	t.Helper()
 	body, err := json.Marshal(access.ReencryptRequest{Grant: a.grant, Set: a.set, Capsules: a.capsules})
 	must(t, err)
@@ -146,7 +152,13 @@ func (p *proxy) ask(t *testing.T, a asking) (int, string, []byte) {
 	}
 	r := httptest.NewRequest(http.MethodPost, p.room.ReencryptURL(), bytes.NewReader(body))
 	r.Header = header
-	w := httptest.NewRecorder()
+	return r
+}
+
+// ask sends it and returns status, code and the answer.
+func (p *proxy) ask(t *testing.T, a asking) (int, string, []byte) {
+	t.Helper()
+	r, w := p.request(t, a), httptest.NewRecorder()
 	began := time.Now()
 	p.handler.ServeHTTP(w, r)
 	if took := time.Since(began); took > time.Minute {
@@ -166,7 +178,7 @@ func (p *proxy) ask(t *testing.T, a asking) (int, string, []byte) {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	testkit.BadInput(t, "B21", func(t *testing.T) {
-		p := openProxy(t)
+		p := openProxy(t, alone{})
 		_, stranger, err := ed25519.GenerateKey(rand.Reader)
 		must(t, err)
 		delegating, err := multikey.DecodeSecp256k1(p.grant.DelegatingKey)
@@ -234,7 +246,7 @@ func TestBadInput(t *testing.T) {
 		}
 		t.Error("a hundred requests at once are all answered")
 	}, func(t *testing.T) {
-		p := openProxy(t)
+		p := openProxy(t, alone{})
 		status, code, raw := p.ask(t, p.good())
 		var answer access.ReencryptAnswer
 		must(t, json.Unmarshal(raw, &answer))
