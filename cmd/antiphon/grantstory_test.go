@@ -85,7 +85,7 @@ func TestSellerGone(t *testing.T) {
 	}
 	page, err := s.ada.get(t.Context(), "/tracks/"+filepath.Base(s.track)+"/buyers")
 	must(t, err)
-	if !strings.Contains(string(page), "2 of 4 servers open it; 4 have their part") {
+	if !strings.Contains(string(page), "2 of 4 servers open it. Parts in place: 4.") {
 		t.Errorf("the artist's page does not say how the grant stands:\n%s", page)
 	}
 
