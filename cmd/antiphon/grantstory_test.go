@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"antiphon/internal/db"
 	"antiphon/media/access"
 	"antiphon/vocab"
 )
@@ -174,4 +177,67 @@ func (s *stage) askProxy(t *testing.T, g vocab.Grant, p vocab.Proxy) (int, strin
 	var problem struct{ Code string }
 	must(t, json.Unmarshal(answer, &problem))
 	return resp.StatusCode, problem.Code
+}
+
+// TestProxyRefuses: a proxy that will not keep a part of the key is replaced, the buyer hears of the new set, and a day
+// later nobody holds a part of the old one.
+func TestProxyRefuses(t *testing.T) {
+	t.Parallel()
+	var second *instance
+	s := newStage(t, cutTune(t, t.TempDir(), "ogg", 8))
+	s.front = func(i *instance) {
+		if i.name == "second" {
+			i.env = append(i.env, "ANTIPHON_GRANTS_SERVE=")
+		}
+	}
+	s.playThrough("start the payment network", "sign up")
+	second, err := s.newInstance("second")
+	must(t, err)
+	t.Cleanup(func() { second.stop() })
+	must(t, second.open(s.within(soon)))
+	_, err = s.ada.postForm(s.within(soon), "/settings/proxies", url.Values{"instance": {host(second.base)}})
+	must(t, err)
+	s.playThrough("the listener follows", "the payment is seen")
+
+	s.eventually("the buyer gets the new set", func() (bool, error) {
+		g, err := s.lin.grant(t.Context(), s.track)
+		if err != nil {
+			return false, err
+		}
+		grant, err := checkGrant(g)
+		return grant.Set == 2, err
+	})
+	g := s.grantOf(t)
+	if len(g.Proxies) != 3 || g.Threshold != 2 || originOf(g.Proxies[2].Actor) != s.proxy.base {
+		t.Errorf("the new set has %d of %v", g.Threshold, g.Proxies)
+	}
+	s.eventually("every fragment of the new set is taken", func() (bool, error) {
+		return s.count(s.artists, "kfrags_made", "set_number = 2 AND state = 'accepted'") == 3, nil
+	})
+	for _, p := range g.Proxies {
+		if status, code := s.askProxy(t, g, p); status != http.StatusOK {
+			t.Errorf("%s answers %d %s", p.Actor, status, code)
+		}
+	}
+	s.playThrough("two proxies re-encrypt", "decrypted")
+	if n := s.count(second, "kfrags_held", "1 = 1"); n != 0 {
+		t.Errorf("who refused holds %d fragments", n)
+	}
+
+	// A day later.
+	s.artists.stop()
+	database, err := db.Open(t.Context(), filepath.Join(s.artists.dir, "antiphon.db"), slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, database.Write.Exec("UPDATE grant_sets SET retired_at = ? WHERE number = 1", time.Now().Add(-25*time.Hour).UTC()).Error)
+	must(t, database.Close())
+	must(t, s.artists.open(s.within(soon)))
+	s.eventually("the old set is erased", func() (bool, error) {
+		return s.count(s.home, "kfrags_held", "set_number = 1")+s.count(s.artists, "kfrags_held", "set_number = 1") == 0, nil
+	})
+	if n := s.count(s.home, "kfrags_dropped", "set_number = 1"); n != 1 {
+		t.Errorf("the home keeps %d marks of the old set", n)
+	}
+	if status, code := s.askProxy(t, g, g.Proxies[1]); status != http.StatusOK {
+		t.Errorf("the new set at home: %d %s", status, code)
+	}
 }
