@@ -54,6 +54,7 @@ type report struct {
 	Preview, Start           heard
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
+	FileName                 string
 	// Page is what stands on the library's page, Said why the player does not play.
 	Page, Said          string
 	Problems, Strangers []string

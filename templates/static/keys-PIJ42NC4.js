@@ -1,1 +1,0 @@
-import{n as a,o as b,p as c,q as d}from"./chunk-BBJDFZTU.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-WE63IGO2.js";import"./chunk-DN3OO4K3.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};
