@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"antiphon/api/auth"
+	"antiphon/federation/account"
+	"antiphon/federation/moderation"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -43,6 +45,8 @@ type Config struct {
 	// Threshold of Proxies instances open a grant; TrustedProxies are the actors of those that the admin trusts.
 	Threshold, Proxies int
 	TrustedProxies     []string
+	// AllowList says that the instance exchanges only with hosts that an admin allowed.
+	AllowList bool
 	// Version is the program's.
 	Version string
 }
@@ -63,8 +67,11 @@ type Parts struct {
 	Remote    Remote
 	Hosts     Hosts
 	HTTP      *httpx.Client
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Moderation and Members are what admins and members decide about others and about themselves.
+	Moderation *moderation.Service
+	Members    *account.Service
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Pages are the handlers. They may be used from many goroutines.
@@ -106,6 +113,9 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	if unseen, err := moderation.Tidings(r.Context(), p.DB.Read, a.Actor, true, 99); err == nil {
+		l.User.Tidings = len(unseen)
 	}
 	return l
 }

@@ -108,7 +108,8 @@ func (s *Service) readSeller(ctx context.Context, seller string) error {
 		if err := s.take(ctx, &read, page); err != nil {
 			return err
 		}
-		if len(page) < RevocationPage {
+		// What was erased is said by asking from behind it.
+		if len(page) == 0 {
 			return nil
 		}
 	}
