@@ -122,6 +122,8 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/settings/profile", form(w.SetProfile)},
 		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
 		{"POST", "/settings/custody", page(w.SetCustody)},
+		{"POST", "/settings/proxies", page(w.AddProxy)},
+		{"POST", "/settings/proxies/remove", page(w.RemoveProxy)},
 		{"POST", "/settings/sessions/end", page(w.EndSessions)},
 		{"POST", "/settings/sessions/{id}/end", page(w.EndSession)},
 
@@ -172,7 +174,9 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/drafts/{id}", form(w.SaveDraft)},
 		{"POST", "/drafts/{id}/delete", page(w.Discard)},
 		{"POST", "/tracks/{id}/unpublish", page(w.Unpublish)},
+		{"GET", "/tracks/{id}/buyers", page(w.Buyers)},
 		{"GET", "/studio", page(w.Studio)},
+		{"POST", "/studio/revoke", page(w.Revoke)},
 
 		{"GET", "/follow", page(w.FollowPage)},
 		{"POST", "/follow", page(w.Follow)},

@@ -89,6 +89,8 @@ type Library struct {
 	Query, Sort string
 	// Open are purchases that are not finished.
 	Open []OpenPurchase
+	// Withdrawn are tracks that were the listener's until their artists took them back.
+	Withdrawn []Withdrawn
 }
 
 func (*Library) page() string { return "library" }

@@ -54,6 +54,7 @@ var notices = map[string]string{
 	"ended":       "Logged out there.",
 	"passphrase":  "Your passphrase was changed. Other places were logged out.",
 	"custody":     "Changed. The page shows who keeps the key now.",
+	"revoked":     "Taken back. The servers that hold a part of its key are told now.",
 	"invite":      "The invitation was ended.",
 	"letin":       "They can log in now.",
 	"reported":    "Thank you. The administrators have a look, and you are told what comes of it.",

@@ -72,6 +72,9 @@ func (p *Pages) LibraryPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if view.Withdrawn, err = p.withdrawn(r.Context()); err != nil {
+		return err
+	}
 	for _, b := range open {
 		state, err := p.orderState(r.Context(), b)
 		if err != nil {

@@ -42,6 +42,9 @@ type Config struct {
 	DataDir, UploadDir string
 	// MaxUpload is the largest file taken; uploads stop when less than DiskLow is free. Both in bytes.
 	MaxUpload, DiskLow int64
+	// Threshold of Proxies instances open a grant; TrustedProxies are the actors of those that the admin trusts.
+	Threshold, Proxies int
+	TrustedProxies     []string
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -57,6 +60,7 @@ type Parts struct {
 	Store     ipfs.Store
 	Shop      Shop
 	Library   Library
+	Grants    Grants
 	Purchases Purchases
 	Follower  Follower
 	Profiles  Profiles

@@ -55,7 +55,9 @@ type report struct {
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
 	FileName                 string
-	Problems, Strangers      []string
+	// Page is what stands on the library's page, Said why the player does not play.
+	Page, Said          string
+	Problems, Strangers []string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

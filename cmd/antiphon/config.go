@@ -65,8 +65,12 @@ type config struct {
 		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
 	} `toml:"federation"`
 	Grants struct {
-		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
-		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`
+		Proxies   []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself, the buyer's own, and those that an artist chooses."`
+		Number    int      `toml:"number" default:"3" doc:"How many proxies hold a fragment of a new grant, where there are so many; 16 at most."`
+		Threshold int      `toml:"threshold" default:"2" doc:"How many of them open it. One of several may always be gone, so with two proxies one opens."`
+		Serve     []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any, known for those that somebody here follows or bought from, empty for nobody. What its own members buy it always re-encrypts."`
+		PerArtist int64    `toml:"per_artist" default:"20000" doc:"How many fragments are held for one artist of another instance."`
+		PerHost   int64    `toml:"per_host" default:"200000" doc:"How many fragments are held for all artists of one other instance."`
 	} `toml:"grants"`
 }
 
@@ -219,6 +223,12 @@ func (c *config) check() error {
 	}
 	if c.Payments.InvoiceLife < time.Second {
 		return errors.New("payments.invoice_life is too short for anyone to pay in")
+	}
+	if n, t := c.Grants.Number, c.Grants.Threshold; n < 1 || n > 16 || t < 1 || t > max(1, n-1) {
+		return fmt.Errorf("grants.threshold %d of grants.number %d: a grant has 1 to 16 proxies, and opens when one of several is gone", t, n)
+	}
+	if c.Grants.PerArtist < 1 || c.Grants.PerHost < 1 {
+		return errors.New("grants.per_artist and grants.per_host are at least 1; with grants.serve empty nothing is held for others")
 	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")

@@ -143,8 +143,14 @@ func (h *house) openMedia(ctx context.Context) error {
 	if h.engine.Name() == "native" {
 		transcode.DropEmbedded()
 	}
-	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
-	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
+	grants := h.config.Grants
+	others := &peers{
+		trusted: grants.Proxies, serve: grants.Serve, log: h.log, http: h.http, db: h.db,
+		actors: func() *actor.Registry { return h.actors }, fetch: func() *fetch.Fetcher { return h.fetch },
+	}
+	h.access = access.New(access.Config{
+		BaseURL: h.config.Server.BaseURL, Threshold: grants.Threshold, Proxies: grants.Number, PerArtist: grants.PerArtist, PerHost: grants.PerHost,
+	}, access.Parts{
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http},
 		Downloads: (&remoteTracks{house: h}).files, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})

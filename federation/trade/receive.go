@@ -45,7 +45,7 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
 	}
-	if err := s.Access.Meet(ctx, in.Actor.URI); err != nil {
+	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
 	}
 	price, err := amount.Parse(a.Amount, a.Asset)
@@ -275,11 +275,6 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 	}
 	// Buyer and seller live here both: no inbox elsewhere will say that it took the grant.
 	return s.Orders.Delivered(ctx, g.ID)
-}
-
-// revoked erases what is held of a grant that its artist has taken back.
-func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
-	return s.Access.Erase(ctx, in.Actor.URI, in.Activity.Object.ID)
 }
 
 func digest(s string) string {

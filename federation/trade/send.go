@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"antiphon/federation/outbox"
+	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/vocab"
 )
@@ -106,6 +108,9 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 // sendGrant brings a grant to its buyer.
 func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	g, err := s.Access.Grant(ctx, uri)
+	if errors.Is(err, access.ErrRevoked) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -113,7 +118,43 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw), g.To)
+	o := s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw)
+	o.Updated = g.Updated
+	return s.create(ctx, o, g.To)
+}
+
+// sendChange brings a grant's buyer the form that it has now.
+func (s *Service) sendChange(ctx context.Context, uri string) error {
+	g, err := s.Access.Grant(ctx, uri)
+	if errors.Is(err, access.ErrRevoked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := s.kept(ctx, uri)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		// Its Create may be on its way in the form before this one.
+		return fmt.Errorf("grant %s is not sent yet", uri)
+	}
+	if have, err := vocab.ReadGrant(raw); err != nil || !have.Updated.Equal(g.Updated) {
+		if raw, err = s.sign(ctx, g.AttributedTo, g.Object()); err != nil {
+			return err
+		}
+	}
+	o := s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw)
+	o.Updated = g.Updated
+	err = s.send(ctx, o, vocab.Activity{
+		ID: fmt.Sprintf("%s/update/%d", uri, g.Set), Type: vocab.VerbUpdate, Actor: g.AttributedTo, Object: vocab.Ref{ID: uri, Raw: raw}, To: []string{g.To},
+	})
+	if errors.Is(err, outbox.ErrOlder) {
+		// It was taken back meanwhile.
+		return nil
+	}
+	return err
 }
 
 // create sends a new signed object to one actor.

@@ -43,6 +43,13 @@ func pages() map[string]View {
 		{ID: "3", Agent: "Symfonium", Since: now.AddDate(0, 0, -9), Last: now.AddDate(0, 0, -1), ForMusicPlayer: true},
 	}}
 
+	withProxies := *out["settings"].(*Settings)
+	withProxies.Proxies = &Proxies{Threshold: 2, Number: 3, Trusted: []string{"choir.example", "music.example"}, Address: "nowhere", Error: "There is no Antiphon instance at this address, or it does not answer.", Own: []Holder{
+		{Actor: "https://b.example/actor", Host: "b.example", Known: true, Well: true, Seen: now}, {Actor: "https://c.example/actor", Host: "c.example", Known: true, Words: "It does not answer.", Seen: now.AddDate(0, 0, -3)},
+		{Actor: "https://d.example/actor", Host: "d.example"},
+	}}
+	out["settings-artist"] = &withProxies
+
 	out["upload"] = &Upload{Layout: layout("/upload", user), MaxBytes: 2 << 30, Formats: []string{"FLAC", "WAV", "AIFF", "ALAC", "MP3", "Ogg"}}
 	licenses := []Choice{{Value: "", Label: "All rights reserved", Selected: true}, {Value: "by", Label: "CC BY 4.0"}, {Value: "by-sa", Label: "CC BY-SA 4.0"}}
 	assets := []Choice{{Value: "dev", Label: "Development tokens", Selected: true}, {Value: "usdc", Label: "USDC on Arbitrum"}}
@@ -72,7 +79,20 @@ func pages() map[string]View {
 			{ID: "8", State: DraftReady, Track: all[7], EditURL: "/drafts/8", Changed: now.AddDate(0, 0, -1)},
 			{ID: "7", State: DraftFailed, File: "scratch.aup3", EditURL: "/drafts/7", Message: "This is a project file, not sound."},
 		},
-		Published: []StudioTrack{{ID: "1", Track: all[0], EditURL: "/tracks/1/edit", Sales: 51}, {ID: "4", Track: all[3], EditURL: "/tracks/4/edit", Sales: 36}, {ID: "3", Track: all[2], EditURL: "/tracks/3/edit"}}}
+		Published: []StudioTrack{{ID: "1", Track: all[0], EditURL: "/tracks/1/edit", BuyersURL: "/tracks/1/buyers", Sales: 51}, {ID: "4", Track: all[3], EditURL: "/tracks/4/edit", Sales: 36}, {ID: "3", Track: all[2], EditURL: "/tracks/3/edit"}}}
+	holders := []Holder{
+		{Actor: site + "/actor", Host: "kirchplatz.example", State: "accepted", Known: true, Well: true, Seen: now},
+		{Actor: "https://b.example/actor", Host: "b.example", State: "accepted", Known: true, Well: true, Seen: now},
+		{Actor: "https://a-very-long-instance-name.music.example/actor", Host: "a-very-long-instance-name.music.example", State: "waiting", Known: true, Words: "It does not answer.", Seen: now.AddDate(0, 0, -1)},
+	}
+	erased := append([]Holder(nil), holders...)
+	erased[0].State, erased[1].State = "erased", "erased"
+	out["buyers"] = &Buyers{Layout: layout("/tracks/1/buyers", user), Title: all[0].Title, URL: all[0].URL, Total: 3, Pager: Pager{Page: 1, Pages: 1}, Grants: []IssuedGrant{
+		{ID: site + "/grants/1", Buyer: "@nour@music.example", BuyerURL: "/artist?uri=x", Since: now, Threshold: 2, Ready: 2, Holders: holders},
+		{ID: site + "/grants/2", Buyer: "@orchester_der_vergessenen@a-very-long-instance-name.music.example", BuyerURL: "/artist?uri=y", Since: now.AddDate(0, -1, 0), Ends: now.AddDate(0, 1, 0), Threshold: 2, Ready: 1, Holders: holders},
+		{ID: site + "/grants/3", Buyer: "@josef@b.example", BuyerURL: "/artist?uri=z", Since: now.AddDate(0, -2, 0), Threshold: 2, Holders: erased, Revoked: now.AddDate(0, 0, -1), Reason: "You asked for your money back, and it is on its way.", Erased: 2},
+	}}
+	out["buyers-empty"] = &Buyers{Layout: layout("/tracks/1/buyers", user), Title: all[4].Title, URL: all[4].URL, Pager: Pager{Page: 1, Pages: 1}}
 	out["studio-empty"] = &Studio{Layout: layout("/studio", user)}
 
 	artist := Artist{Layout: layout("/@ada", user), Name: "Ada Brandt", Handle: "@ada@kirchplatz.example", Accent: "#c4626b", Actor: site + "/users/ada",
@@ -144,7 +164,7 @@ func pages() map[string]View {
 		out["order-"+string(state)] = &at
 	}
 
-	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
+	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Withdrawn: []Withdrawn{{Title: all[3].Title, Artist: all[3].Artist, ArtistURL: all[3].ArtistURL, Reason: "The choir asked me to take this recording down.", When: now.AddDate(0, 0, -2)}}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
 	out["library-empty"] = &Library{Layout: layout("/library", user)}
 	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
 

@@ -33,6 +33,7 @@ type check struct {
 var checks = []check{
 	{"seal", "sealing of segments against AES-CBC alone", (*bench).seal},
 	{"umbral", "re-encryption against @nucypher/umbral-pre", (*bench).umbral},
+	{"grant", "issuing a 2-of-3 grant, and a proxy's answers", (*bench).grant},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
