@@ -44,6 +44,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require filippo.io/mldsa v0.0.0-20260215214346-43d0283efc3e // indirect
+
 require (
 	github.com/abema/go-mp4 v1.4.1
 	github.com/alecthomas/units v0.0.0-20240927000941-0f3dac36c52b // indirect

@@ -149,6 +149,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/purchases/{id}", page(w.Purchase)},
 		{"GET", "/purchases/{id}/state", page(w.PurchaseState)},
 		{"GET", "/purchases/{id}/receipt", page(w.Receipt)},
+		{"GET", "/purchases/{id}/proof", page(w.Proof)},
 		{"POST", "/purchases/{id}/pay", page(w.Pay)},
 		{"GET", "/library", page(w.LibraryPage)},
 		{"GET", "/play/grant", s.visited(smallBody, p.Grant)},

@@ -92,8 +92,9 @@ type Order struct {
 	AgainURL string
 	// Bought is when it was paid; zero before.
 	Bought time.Time
-	// ReceiptURL leads to the signed receipt.
-	ReceiptURL string
+	// ReceiptURL leads to the signed receipt, ProofURL to the receipt with the
+	// key that it was signed with.
+	ReceiptURL, ProofURL string
 }
 
 func (*Order) page() string { return "order" }

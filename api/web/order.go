@@ -12,9 +12,11 @@ import (
 	"github.com/gorilla/mux"
 
 	"antiphon/api/auth"
+	"antiphon/federation/evidence"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/templates"
+	"antiphon/vocab"
 )
 
 // Purchases is the buyer's side; payments/purchase implements it.
@@ -56,7 +58,7 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(b.ReceiptRaw) > 0 {
-		view.ReceiptURL = purchasePath(b) + "/receipt"
+		view.ReceiptURL, view.ProofURL = purchasePath(b)+"/receipt", purchasePath(b)+"/proof"
 	}
 	return p.Render(w, http.StatusOK, view)
 }
@@ -90,6 +92,34 @@ func (p *Pages) Receipt(w http.ResponseWriter, r *http.Request) error {
 	inert(w, "application/json")
 	w.Header().Set("Content-Disposition", `attachment; filename="receipt.json"`)
 	_, _ = w.Write(b.ReceiptRaw) // a visitor who has gone away is no error of ours
+	return nil
+}
+
+// Proof is GET /purchases/{id}/proof: the receipt with the key that it was signed with, which proves the purchase also
+// when the seller is gone.
+func (p *Pages) Proof(w http.ResponseWriter, r *http.Request) error {
+	b, err := p.bought(r)
+	if err != nil {
+		return err
+	}
+	if len(b.ReceiptRaw) == 0 {
+		return fmt.Errorf("%w: no receipt yet", ErrNotFound)
+	}
+	var keys []vocab.Snapshot
+	if b.ReceiptKeys != "" {
+		key, err := vocab.ReadSnapshot([]byte(b.ReceiptKeys))
+		if err != nil {
+			return fmt.Errorf("key of receipt %s: %w", b.Receipt, err)
+		}
+		keys = append(keys, key)
+	}
+	bundle, err := evidence.Bundle(b.ReceiptRaw, keys, nil)
+	if err != nil {
+		return err
+	}
+	inert(w, "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="proof-of-purchase.json"`)
+	_, _ = w.Write(bundle) // a visitor who has gone away is no error of ours
 	return nil
 }
 

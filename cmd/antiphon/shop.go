@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/federation/actor"
 	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/payments/amount"
@@ -50,10 +51,15 @@ func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.Pr
 // books post paid orders to the embedded ledger.
 type books struct{ ledger *ledger.Ledger }
 
-// RecordPayment implements [payments.Ledger].
+// RecordPayment implements [payments.Ledger]. The artist's key of the day is recorded with the payment: it is the one
+// that the receipt will be signed with.
 func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order) error {
-	_, err := b.ledger.Post(ctx, tx, ledger.Payment{
-		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash,
+	key, err := actor.CurrentProofKey(ctx, tx, o.Artist)
+	if err != nil {
+		return err
+	}
+	_, err = b.ledger.Post(ctx, tx, ledger.Payment{
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key,
 	})
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/vocab"
+	"antiphon/vocab/jsonld"
 	"antiphon/vocab/multikey"
 )
 
@@ -224,8 +225,12 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
+	keys, err := s.keyOf(ctx, verified.VerificationMethod)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
+		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw, keys); err != nil {
 			return err
 		}
 		now := s.Now().UTC()
@@ -233,6 +238,20 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 			URI: r.ID, Kind: string(vocab.KindReceipt), Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw, Created: now, Updated: now,
 		})
 	})
+}
+
+// keyOf is the snapshot of the key that a proof was checked with, which a buyer keeps for the day when its actor's server
+// is gone.
+func (s *Service) keyOf(ctx context.Context, method string) ([]byte, error) {
+	key, controller, err := s.Actors.ProofKeyOf(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	text, err := multikey.EncodeEd25519(key)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", method, err)
+	}
+	return jsonld.Canonicalize(vocab.Snapshot{ID: controller, ProofKeys: []vocab.Key{{ID: method, Multikey: text}}}.Object())
 }
 
 // grant keeps a grant, or a later form of one, and ends its purchase.

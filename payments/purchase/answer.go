@@ -89,13 +89,14 @@ func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string) error {
 	return s.move(tx, &p, p.State)
 }
 
-// ReceiptArrived keeps the signed receipt of a purchase; twice is once.
-func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw []byte) error {
+// ReceiptArrived keeps the signed receipt of a purchase, with the document of the artist's key that it was checked with;
+// twice is once.
+func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw, keys []byte) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
 	if err != nil || p.Receipt != "" {
 		return err
 	}
-	p.Receipt, p.ReceiptRaw = receipt, raw
+	p.Receipt, p.ReceiptRaw, p.ReceiptKeys = receipt, raw, string(keys)
 	if p.State == Granted {
 		return s.move(tx, &p, Granted)
 	}

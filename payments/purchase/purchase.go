@@ -67,9 +67,11 @@ type Purchase struct {
 	Invoice    string
 	Receipt    string
 	ReceiptRaw []byte
-	GrantURI   string
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
+	ReceiptKeys string
+	GrantURI    string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // Amount is what was offered.

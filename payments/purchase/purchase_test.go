@@ -135,7 +135,7 @@ func TestFromOfferToGrant(t *testing.T) {
 		}
 		for range 2 {
 			must(t, w.in(t, func(tx *gorm.DB) error {
-				return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+				return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"), []byte(`{"id":"`+artist+`"}`))
 			}))
 		}
 		if p = w.read(t, p.ID); p.State != purchase.Receipt {
@@ -177,7 +177,7 @@ func TestTheGrantMayComeBeforeTheReceipt(t *testing.T) {
 		p := w.accept(t, w.begin(t), w.terms())
 		must(t, w.grantArrives(t, nil))
 		must(t, w.in(t, func(tx *gorm.DB) error {
-			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"), []byte(`{"id":"`+artist+`"}`))
 		}))
 		if p = w.read(t, p.ID); p.State != purchase.Granted || p.Receipt == "" {
 			t.Errorf("%+v", p)

@@ -1,0 +1,15 @@
+-- +goose Up
+-- The keys that actors elsewhere were seen to sign objects with, at their own servers: what proofs are checked with when
+-- a server is gone. A key that was replaced stays, with the time when it was last seen.
+CREATE TABLE keys_seen (
+    method     TEXT NOT NULL,
+    multikey   TEXT NOT NULL,
+    actor      TEXT NOT NULL,
+    purpose    TEXT NOT NULL,
+    first_seen TIMESTAMP NOT NULL,
+    last_seen  TIMESTAMP NOT NULL,
+    PRIMARY KEY (method, multikey)
+);
+CREATE INDEX keys_seen_actor ON keys_seen (actor);
+-- The key that a receipt was checked with when it came, as a document of its actor; empty for older receipts.
+ALTER TABLE purchases ADD COLUMN receipt_keys TEXT NOT NULL DEFAULT '';
