@@ -13,3 +13,7 @@ CREATE TABLE keys_seen (
 CREATE INDEX keys_seen_actor ON keys_seen (actor);
 -- The key that a receipt was checked with when it came, as a document of its actor; empty for older receipts.
 ALTER TABLE purchases ADD COLUMN receipt_keys TEXT NOT NULL DEFAULT '';
+-- What is seen of a payment that is not final yet, in words; empty when there is nothing.
+ALTER TABLE orders ADD COLUMN seen TEXT NOT NULL DEFAULT '';
+-- Where payments carry no identifier, each order has a target of its own.
+CREATE INDEX orders_target ON orders (provider, target);

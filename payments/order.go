@@ -46,7 +46,9 @@ type Order struct {
 	Identifier string
 	State      State
 	// Words tell buyer and artist what is unusual about the order; empty when nothing is.
-	Words       string
+	Words string
+	// Seen tells of a payment that is on its way and not final yet; empty when there is none.
+	Seen        string
 	Receipt     string
 	GrantURI    string
 	PaymentHash string

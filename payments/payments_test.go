@@ -33,26 +33,27 @@ const (
 type till struct {
 	mu   sync.Mutex
 	paid []payments.Payment
+	seen []payments.Tentative
 	down error
 }
 
-func (t *till) Name() string                           { return "raiden" }
-func (t *till) Asset() (amount.Asset, int)             { return asset, 6 }
-func (t *till) Target(context.Context) (string, error) { return target, t.down }
+func (t *till) Name() string                                   { return "raiden" }
+func (t *till) Asset() (amount.Asset, int)                     { return asset, 6 }
+func (t *till) Target(context.Context, string) (string, error) { return target, t.down }
 
-func (t *till) Received(_ context.Context, cursor string) ([]payments.Payment, string, error) {
+func (t *till) Received(_ context.Context, cursor string) (payments.Look, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.down != nil {
-		return nil, "", t.down
+		return payments.Look{}, t.down
 	}
 	at := 0
 	if cursor != "" {
 		if _, err := fmt.Sscan(cursor, &at); err != nil {
-			return nil, "", err
+			return payments.Look{}, err
 		}
 	}
-	return t.paid[at:], fmt.Sprint(len(t.paid)), nil
+	return payments.Look{Final: t.paid[at:], Tentative: t.seen, Next: fmt.Sprint(len(t.paid))}, nil
 }
 
 func (t *till) pay(p payments.Payment) {

@@ -129,7 +129,7 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 		return Order{}, &Refusal{"no-payee", "The artist's instance cannot be paid in this asset at the moment."}
 	}
 	o.Provider = provider.Name()
-	if o.Target, err = provider.Target(ctx); err != nil {
+	if o.Target, err = provider.Target(ctx, identifier); err != nil {
 		s.log.Warn("payment provider does not answer", "provider", provider.Name(), "error", err)
 		return Order{}, &Refusal{"no-payee", "The artist's payment node does not answer. Try again later."}
 	}
