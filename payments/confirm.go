@@ -95,7 +95,14 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	row.Outcome = judge(o, total, made)
 	switch row.Outcome {
 	case duplicate:
-		return s.keep(ctx, row, func(tx *gorm.DB) error { return tx.Model(&o).UpdateColumn("seen", "").Error })
+		return s.keep(ctx, row, func(tx *gorm.DB) error {
+			words := fmt.Sprintf("%s came though nothing was asked for any more. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
+			err := tx.Model(&o).UpdateColumns(map[string]any{"seen": "", "words": words, "remark": Duplicate, "updated_at": row.SeenAt}).Error
+			if err != nil {
+				return fmt.Errorf("note order %s: %w", o.URI, err)
+			}
+			return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: words})
+		})
 	case underpaid:
 		return s.keep(ctx, row, func(tx *gorm.DB) error {
 			o.Words = fmt.Sprintf("%s of %s has arrived; the rest is still to be paid.",
@@ -104,7 +111,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 				return err
 			}
 			o.Seen = ""
-			if o.State == Awaiting {
+			if o.State == Awaiting || o.State == Quoted {
 				return move(tx, &o, Underpaid, row.SeenAt)
 			}
 			return tx.Model(&o).Updates(map[string]any{"words": o.Words, "seen": ""}).Error
@@ -116,7 +123,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	}
 	paid := row.SeenAt.Truncate(time.Second)
 	o.PaidAt = &paid
-	o.Words, o.Seen = wordsFor(row.Outcome, o, total), ""
+	o.Words, o.Remark, o.Seen = wordsFor(row.Outcome, o, total), remarks[row.Outcome], ""
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return fmt.Errorf("write payment: %w", err)
@@ -203,6 +210,9 @@ func judge(o Order, total amount.Units, now time.Time) outcome {
 		return credited
 	}
 }
+
+// remarks are what is remarkable about a payment that completes its order.
+var remarks = map[outcome]Remark{overpaid: Overpaid, late: Late}
 
 func wordsFor(out outcome, o Order, total amount.Units) string {
 	switch out {

@@ -21,6 +21,11 @@ type Provider interface {
 	Received(ctx context.Context, cursor string) (Look, error)
 }
 
+// Patient is a Provider whose payments take their time: an invoice stands for as long as it says.
+type Patient interface {
+	InvoiceLife() time.Duration
+}
+
 // Look is what a provider shows at one moment. It shows only payments to our targets.
 type Look struct {
 	// Final are the final payments after the cursor, oldest first. One may be shown again with the same Ref.

@@ -51,6 +51,8 @@ func (OrderNoted) Kind() string { return "order_noted" }
 type Ledger interface {
 	// RecordPayment posts a paid order inside tx; the same payment twice is an error.
 	RecordPayment(ctx context.Context, tx TX, o Order) error
+	// RecordRefund posts inside tx that a paid order was paid back; twice is an error.
+	RecordRefund(ctx context.Context, tx TX, o Order) error
 }
 
 // Config of the seller's side.

@@ -104,7 +104,7 @@ func (s *Service) look(ctx context.Context, p Provider, seen bool) (more, still 
 func (s *Service) expire(ctx context.Context, provider string) (bool, error) {
 	now := s.now().UTC()
 	var orders []Order
-	err := s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Awaiting, Underpaid}).
+	err := s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Quoted, Awaiting, Underpaid}).
 		Order("expires_at").Limit(1000).Find(&orders).Error
 	if err != nil {
 		return false, fmt.Errorf("read open orders: %w", err)

@@ -23,6 +23,8 @@ type Asset struct {
 	ID       amount.Asset
 	Symbol   string
 	Decimals int
+	// Provider is the word of the way that it is paid through: raiden, erc20 or manual.
+	Provider string
 }
 
 // Config of the pages.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -73,16 +74,26 @@ func (h *house) openPages(context.Context) error {
 	return err
 }
 
-// assets are what tracks can be sold for here.
+// assets are what tracks can be sold for here, one for each way of being paid.
 func (h *house) assets() []web.Asset {
-	if h.node == nil {
-		return nil
+	var all []web.Asset
+	if h.node != nil {
+		asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals, Provider: h.node.Name()}
+		if asset.Symbol == "" && asset.ID.Development() {
+			asset.Symbol = raidendev.Symbol
+		}
+		all = append(all, asset)
 	}
-	asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals}
-	if asset.Symbol == "" && asset.ID.Development() {
-		asset.Symbol = raidendev.Symbol
+	if h.token != nil {
+		id, decimals := h.token.Asset()
+		all = append(all, web.Asset{ID: id, Symbol: h.config.Payments.ERC20.Symbol, Decimals: decimals, Provider: h.token.Name()})
 	}
-	return []web.Asset{asset}
+	for _, p := range h.manual {
+		id, decimals := p.Asset()
+		_, code, _ := strings.Cut(string(id), ":")
+		all = append(all, web.Asset{ID: id, Symbol: code, Decimals: decimals, Provider: p.Name()})
+	}
+	return all
 }
 
 // priceWords tells a price: "5 DAI", or "free".

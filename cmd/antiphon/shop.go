@@ -63,3 +63,11 @@ func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order)
 	})
 	return err
 }
+
+// RecordRefund implements [payments.Ledger].
+func (b books) RecordRefund(ctx context.Context, tx *gorm.DB, o payments.Order) error {
+	_, err := b.ledger.Post(ctx, tx, ledger.Refund{
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash,
+	})
+	return err
+}

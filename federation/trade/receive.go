@@ -184,6 +184,9 @@ func termsOf(a vocab.Agreement) (purchase.Terms, error) {
 		Provider: a.Invoice.Provider, Asset: invoiced.Asset, Units: invoiced.Units, Decimals: a.Invoice.Decimals,
 		Target: a.Invoice.Target, Identifier: a.Invoice.Identifier, Expires: a.Invoice.Expires,
 	}
+	if vocab.SameOrigin(a.Invoice.URL, a.ID) {
+		t.Invoice.URL = a.Invoice.URL
+	}
 	return t, nil
 }
 

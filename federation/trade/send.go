@@ -48,6 +48,7 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 		if o.Ground == payments.GroundPayment {
 			a.Invoice = &vocab.Invoice{
 				Provider: o.Provider, Price: price(o), Target: o.Target, Identifier: o.Identifier, Expires: o.ExpiresAt.UTC(),
+				URL: o.PayURL(),
 			}
 		}
 		return a.Object(), nil
@@ -55,10 +56,14 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
+	err = s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
+	if err != nil {
+		return err
+	}
+	return s.Orders.Invoiced(ctx, o.URI)
 }
 
 func price(o payments.Order) vocab.Price {

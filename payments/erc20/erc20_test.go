@@ -20,6 +20,7 @@ import (
 	"antiphon/payments/eip55"
 	"antiphon/payments/erc20"
 	"antiphon/payments/erc20/erc20test"
+	"antiphon/payments/providertest"
 )
 
 // confirmations are what a payment needs in these tests.
@@ -451,3 +452,18 @@ func TestPaymentLink(t *testing.T) {
 }
 
 var _ payments.Provider = (*erc20.Client)(nil)
+
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, func(t testing.TB) providertest.Subject {
+		d := open(t)
+		return providertest.Subject{
+			Provider: d,
+			Order:    func(t testing.TB, identifier, _ string) { d.order(t, identifier) },
+			Pay: func(_ testing.TB, _, target string, units uint64) {
+				d.chain.Pay(target, units)
+				d.chain.Mine(confirmations)
+			},
+		}
+	})
+}

@@ -40,7 +40,7 @@ type function func(s State, args []byte) error
 const recordPayment = "record_payment"
 
 // contract is every function by its name in the records.
-var contract = map[string]function{recordPayment: runRecordPayment}
+var contract = map[string]function{recordPayment: runRecordPayment, recordRefund: runRecordRefund}
 
 // Payment says that a payment for an order has become final: from now on the payee is owed its amount.
 type Payment struct {
@@ -89,24 +89,33 @@ var (
 	keyForm  = regexp.MustCompile(`^(?:z6Mk[1-9A-HJ-NP-Za-km-z]{40,48})?$`)
 )
 
+// check refuses what is malformed, and returns the amount's asset.
+func (in paymentArgs) check() (amount.Asset, error) {
+	asset, err := amount.ParseAsset(string(in.Amount.Asset))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", ErrInvalid, err)
+	case asset != in.Amount.Asset || in.Amount.IsZero():
+		return "", fmt.Errorf("%w: want a canonical amount above zero", ErrInvalid)
+	case !hexHash.MatchString(in.PaymentHash) || !hexHash.MatchString(in.Order) || !hexHash.MatchString(in.Payee):
+		return "", fmt.Errorf("%w: want hashes of 64 hexadecimal digits", ErrInvalid)
+	case !nameForm.MatchString(in.Provider):
+		return "", fmt.Errorf("%w: provider's name", ErrInvalid)
+	case !keyForm.MatchString(in.Key):
+		return "", fmt.Errorf("%w: want an Ed25519 Multikey", ErrInvalid)
+	}
+	return asset, nil
+}
+
 // runRecordPayment: received/<provider> gets the amount, owed/<payee> gives it.
 func runRecordPayment(s State, args []byte) error {
 	var in paymentArgs
 	if err := json.Unmarshal(args, &in); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	asset, err := amount.ParseAsset(string(in.Amount.Asset))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	case asset != in.Amount.Asset || in.Amount.IsZero():
-		return fmt.Errorf("%w: want a canonical amount above zero", ErrInvalid)
-	case !hexHash.MatchString(in.PaymentHash) || !hexHash.MatchString(in.Order) || !hexHash.MatchString(in.Payee):
-		return fmt.Errorf("%w: want hashes of 64 hexadecimal digits", ErrInvalid)
-	case !nameForm.MatchString(in.Provider):
-		return fmt.Errorf("%w: provider's name", ErrInvalid)
-	case !keyForm.MatchString(in.Key):
-		return fmt.Errorf("%w: want an Ed25519 Multikey", ErrInvalid)
+	asset, err := in.check()
+	if err != nil {
+		return err
 	}
 	paid := "payment/" + in.PaymentHash
 	if _, found, err := s.Get(paid); err != nil {

@@ -79,10 +79,11 @@ func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
 // maxWords bounds what a seller may tell, in bytes.
 const maxWords = 500
 
-// Noted keeps a seller's words about a purchase that waits for its payment; they are shown as the seller's.
+// Noted keeps a seller's words about a purchase that waits for its payment, or was granted; they are shown as the
+// seller's.
 func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
-	if err != nil || p.State != Invoiced && p.State != Paying || len(words) > maxWords {
+	if err != nil || p.State != Invoiced && p.State != Paying && p.State != Granted || len(words) > maxWords {
 		return err
 	}
 	p.Words = words

@@ -86,6 +86,8 @@ type Invoice struct {
 	Target     string       `json:"target"`
 	Identifier string       `json:"identifier"`
 	Expires    time.Time    `json:"expires"`
+	// URL is the seller's page about the payment, on the seller's host, or empty.
+	URL string `json:"url,omitempty"`
 }
 
 // Invoiced returns the seller's invoice; false when there is none.

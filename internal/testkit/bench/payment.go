@@ -150,6 +150,9 @@ func (*seller) Issue(context.Context, payments.TX) (string, error) {
 // RecordPayment implements [payments.Ledger].
 func (*seller) RecordPayment(context.Context, payments.TX, payments.Order) error { return nil }
 
+// RecordRefund implements [payments.Ledger].
+func (*seller) RecordRefund(context.Context, payments.TX, payments.Order) error { return nil }
+
 // Name implements [payments.Provider].
 func (*seller) Name() string { return "raiden" }
 
