@@ -136,6 +136,12 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/drafts/{id}/delete", page(w.Discard)},
 		{"POST", "/tracks/{id}/unpublish", page(w.Unpublish)},
 		{"GET", "/studio", page(w.Studio)},
+		{"GET", "/orders", page(w.Orders)},
+		{"POST", "/orders/instructions", page(w.SetInstructions)},
+		{"POST", "/orders/{id}/paid", page(w.MarkPaid)},
+		{"POST", "/orders/{id}/fail", page(w.GiveUpOrder)},
+		{"POST", "/orders/{id}/refund", page(w.RefundOrder)},
+		{"GET", "/pay/{id}", page(w.PayPage)},
 
 		{"GET", "/follow", page(w.FollowPage)},
 		{"POST", "/follow", page(w.Follow)},

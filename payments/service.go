@@ -93,7 +93,8 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	rand      io.Reader
-	wake      chan struct{}
+	// wake has a channel for each provider's watcher.
+	wake []chan struct{}
 }
 
 // New makes the seller's side; nothing runs before [Service.Watch].
@@ -107,11 +108,14 @@ func New(config Config, parts Parts) *Service {
 	if config.PollIdle == 0 {
 		config.PollIdle = 5 * time.Second
 	}
-	return &Service{
+	s := &Service{
 		config: config, base: config.BaseURL, db: parts.DB, jobs: parts.Jobs, catalog: parts.Catalog, granter: parts.Granter,
 		ledger: parts.Ledger, providers: parts.Providers, log: parts.Log, now: parts.Now, rand: parts.Rand,
-		wake: make(chan struct{}, 1),
 	}
+	for range parts.Providers {
+		s.wake = append(s.wake, make(chan struct{}, 1))
+	}
+	return s
 }
 
 // Assets lists what can be asked for here, with the decimals of each.
@@ -148,8 +152,10 @@ func (s *Service) Delivered(ctx context.Context, grant string) error {
 }
 
 func (s *Service) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	for _, wake := range s.wake {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -20,19 +20,19 @@ type cursor struct {
 // open orders. It returns after its goroutines have ended.
 func (s *Service) Watch(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, p := range s.providers {
-		wg.Go(func() { s.watch(ctx, p) })
+	for i, p := range s.providers {
+		wg.Go(func() { s.watch(ctx, p, s.wake[i]) })
 	}
 	wg.Wait()
 }
 
-func (s *Service) watch(ctx context.Context, p Provider) {
+func (s *Service) watch(ctx context.Context, p Provider, wake <-chan struct{}) {
 	// What was seen before a restart may be gone since: the first look tells.
 	failures, seen := 0, true
 	for {
 		pause := s.config.PollIdle
 		open, err := s.expire(ctx, p.Name())
-		if err == nil && open {
+		if _, patient := p.(Patient); err == nil && open && !patient {
 			pause = s.config.PollOpen
 		}
 		more := false
@@ -56,7 +56,7 @@ func (s *Service) watch(ctx context.Context, p Provider) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.wake:
+		case <-wake:
 		case <-time.After(pause):
 		}
 	}

@@ -52,6 +52,9 @@ var notices = map[string]string{
 	"passphrase":  "Your passphrase was changed. Other places were logged out.",
 	"custody":     "Changed. The page shows who keeps the key now.",
 	"invite":      "The invitation was ended.",
+	"marked":      "Noted. The buyer gets the key in a moment.",
+	"givenup":     "Given up. The buyer is told.",
+	"refunded":    "Noted. The buyer is told.",
 }
 
 func noticeOf(word string) []templates.Notice {

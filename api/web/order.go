@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"antiphon/api/auth"
 	"antiphon/federation/evidence"
 	"antiphon/payments/amount"
+	"antiphon/payments/erc20"
+	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 	"antiphon/templates"
 	"antiphon/vocab"
@@ -237,15 +240,38 @@ func (p *Pages) openPurchases(ctx context.Context) ([]purchase.Purchase, error) 
 // invoiceView is what one needs to pay by hand.
 func invoiceView(i purchase.Invoice) *templates.Invoice {
 	view := &templates.Invoice{
-		Provider: "Raiden", Network: networkOf(i.Asset), Target: i.Target, Amount: i.Units.String(), Identifier: i.Identifier, Expires: i.Expires,
-	}
-	if i.Provider != "raiden" {
-		view.Provider = i.Provider
+		Provider: providerWords(i.Provider, i.Asset), Network: networkOf(i.Asset), Target: i.Target, Amount: i.Units.String(),
+		Identifier: i.Identifier, Expires: i.Expires, PageURL: i.URL,
 	}
 	if contract, ok := i.Asset.Contract(); ok {
 		view.Token = contract.String()
 	}
+	switch i.Provider {
+	case "erc20":
+		// The address says which order it is.
+		view.Identifier = ""
+		if link, ok := erc20.PaymentLink(i.Asset, i.Target, i.Units); ok {
+			view.Link, view.Code = template.URL(link), codeOf(link)
+		}
+	case manual.Name:
+		// How to pay stands on the seller's page.
+		view.Target, view.Identifier = "", ""
+	}
 	return view
+}
+
+// providerWords is a way of paying as people call it.
+func providerWords(provider string, asset amount.Asset) string {
+	switch provider {
+	case "raiden":
+		return "Raiden"
+	case "erc20":
+		return "a wallet on " + networkOf(asset)
+	case manual.Name:
+		return "the artist"
+	default:
+		return provider
+	}
 }
 
 // networks are the chains that people know by a name.

@@ -56,6 +56,7 @@ type Parts struct {
 	Shop      Shop
 	Library   Library
 	Purchases Purchases
+	Sales     Sales
 	Follower  Follower
 	Profiles  Profiles
 	Remote    Remote

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,7 +47,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -86,7 +87,7 @@ func (h *house) assets() []web.Asset {
 	}
 	if h.token != nil {
 		id, decimals := h.token.Asset()
-		all = append(all, web.Asset{ID: id, Symbol: h.config.Payments.ERC20.Symbol, Decimals: decimals, Provider: h.token.Name()})
+		all = append(all, web.Asset{ID: id, Symbol: cmp.Or(h.config.Payments.ERC20.Symbol, "tokens"), Decimals: decimals, Provider: h.token.Name()})
 	}
 	for _, p := range h.manual {
 		id, decimals := p.Asset()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -12,6 +13,7 @@ import (
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/ledger"
+	"antiphon/payments/manual"
 )
 
 // shop shows payments what is sold, which media/access keeps without knowing of money.
@@ -70,4 +72,26 @@ func (b books) RecordRefund(ctx context.Context, tx *gorm.DB, o payments.Order) 
 		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash,
 	})
 	return err
+}
+
+// sales does for the pages what an artist asks for.
+type sales struct{ house *house }
+
+// Mark implements [web.Sales].
+func (s sales) Mark(ctx context.Context, artist, order string) error {
+	err := manual.Mark(ctx, s.house.db, artist, order, time.Now())
+	if err == nil {
+		s.house.orders.Look()
+	}
+	return err
+}
+
+// GiveUp implements [web.Sales].
+func (s sales) GiveUp(ctx context.Context, artist, order string) error {
+	return s.house.orders.GiveUp(ctx, artist, order)
+}
+
+// Refund implements [web.Sales].
+func (s sales) Refund(ctx context.Context, artist, order string) error {
+	return s.house.orders.Refund(ctx, artist, order)
 }

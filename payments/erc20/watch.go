@@ -87,9 +87,9 @@ func (c *Client) examine(ctx context.Context, from uint64, head block) (payments
 	var look payments.Look
 	top := uint64(head.Number)
 	// The last block that has its confirmations; there may be none yet.
-	final, any := uint64(0), false
+	final, deep := uint64(0), false
 	if n := uint64(c.Confirmations); top+1 >= n {
-		final, any = top+1-n, true
+		final, deep = top+1-n, true
 	}
 	to := min(top, from+uint64(c.Span)-1)
 	all, end, err := c.stretch(ctx, from, &to, head)
@@ -104,7 +104,7 @@ func (c *Client) examine(ctx context.Context, from uint64, head block) (payments
 	found := map[string]bool{}
 	for _, t := range all {
 		found[t.ref()] = true
-		if !any || t.block > final {
+		if !deep || t.block > final {
 			seen[t.ref()] = t
 			look.Tentative = append(look.Tentative, c.tentative(t, top))
 			continue
@@ -127,7 +127,7 @@ func (c *Client) examine(ctx context.Context, from uint64, head block) (payments
 			look.Tentative = append(look.Tentative, c.tentative(t, top))
 		}
 	}
-	if !any || from > min(to, final) {
+	if !deep || from > min(to, final) {
 		return look, seen, nil
 	}
 	last := end
