@@ -101,7 +101,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			if err != nil {
 				return fmt.Errorf("note order %s: %w", o.URI, err)
 			}
-			return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: words})
+			return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: words, Settled: true})
 		})
 	case underpaid:
 		return s.keep(ctx, row, func(tx *gorm.DB) error {

@@ -42,6 +42,8 @@ func (OrderPaid) Kind() string { return "order_paid" }
 type OrderNoted struct {
 	Order string `json:"order"`
 	Words string `json:"words"`
+	// Settled is set for words that matter also when the buyer has the grant.
+	Settled bool `json:"settled,omitempty"`
 }
 
 // Kind names the job.

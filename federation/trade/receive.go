@@ -211,10 +211,10 @@ func (s *Service) fragmentOf(offer string) (string, bool) {
 	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
 }
 
-// noted keeps a seller's words about an order that is not granted yet.
+// noted keeps a seller's words about an order.
 func (s *Service) noted(ctx context.Context, in inbox.Incoming) error {
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary)
+		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary, in.Activity.Code == settled)
 	})
 }
 

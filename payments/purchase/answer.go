@@ -79,12 +79,16 @@ func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
 // maxWords bounds what a seller may tell, in bytes.
 const maxWords = 500
 
-// Noted keeps a seller's words about a purchase that waits for its payment, or was granted; they are shown as the
-// seller's.
-func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string) error {
+// Noted keeps a seller's words about a purchase; they are shown as the seller's. Words about a payment that is awaited
+// come too late for a purchase that was granted; settled ones, such as that the money was given back, do not.
+func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string, settled bool) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
-	if err != nil || p.State != Invoiced && p.State != Paying && p.State != Granted || len(words) > maxWords {
+	if err != nil || len(words) > maxWords {
 		return err
+	}
+	awaited := p.State == Invoiced || p.State == Paying
+	if !awaited && !(settled && (p.State == Receipt || p.State == Granted)) {
+		return nil
 	}
 	p.Words = words
 	return s.move(tx, &p, p.State)

@@ -154,7 +154,7 @@ func TestTheSellersWordsAreShownWhileThePaymentIsAwaited(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.accept(t, w.begin(t), w.terms())
 		note := func(from, words string) error {
-			return w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, from, deal, words) })
+			return w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, from, deal, words, false) })
 		}
 		must(t, note(artist, "4 of 5 has arrived."))
 		if p = w.read(t, p.ID); p.Words != "4 of 5 has arrived." || p.State != purchase.Invoiced {
@@ -168,6 +168,10 @@ func TestTheSellersWordsAreShownWhileThePaymentIsAwaited(t *testing.T) {
 		must(t, note(artist, "too late"))
 		if p = w.read(t, p.ID); p.Words != "" || p.State != purchase.Granted {
 			t.Errorf("%s, words %q", p.State, p.Words)
+		}
+		must(t, w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, artist, deal, "The money was given back.", true) }))
+		if p = w.read(t, p.ID); p.Words != "The money was given back." || p.State != purchase.Granted {
+			t.Errorf("%s, settled words %q", p.State, p.Words)
 		}
 	})
 }

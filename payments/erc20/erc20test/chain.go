@@ -1,6 +1,8 @@
 // Package erc20test is an Ethereum chain for tests: go-ethereum's own, in this process, with a token and a till on it,
 // behind a JSON-RPC server of ours that can misbehave as real ones do. It is not for anything but tests, and its coins
 // are worth nothing. Begin with New.
+//
+// The tests of package erc20 against a chain are here too: this way its fuzz test is built without a whole node.
 package erc20test
 
 import (
