@@ -67,6 +67,10 @@ type config struct {
 			Confirmations int    `toml:"confirmations" default:"12" doc:"How many blocks a payment must have before it counts, its own included."`
 		} `toml:"erc20"`
 	} `toml:"payments"`
+	Federation struct {
+		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
+		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
+	} `toml:"federation"`
 	Grants struct {
 		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
 		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`
