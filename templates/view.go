@@ -127,6 +127,8 @@ type Track struct {
 	Owned bool
 	// BuyURL leads to the buy page; empty hides the way there.
 	BuyURL string
+	// ProofURL is where the proof of its purchase is downloaded; empty hides it.
+	ProofURL string
 }
 
 // PreviewSpan is how long the preview is, 30 s unless told otherwise.

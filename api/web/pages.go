@@ -25,6 +25,8 @@ type Asset struct {
 	ID       amount.Asset
 	Symbol   string
 	Decimals int
+	// Provider is the word of the way that it is paid through: raiden, erc20 or manual.
+	Provider string
 }
 
 // Config of the pages.
@@ -62,6 +64,7 @@ type Parts struct {
 	Library   Library
 	Grants    Grants
 	Purchases Purchases
+	Sales     Sales
 	Follower  Follower
 	Profiles  Profiles
 	Remote    Remote

@@ -34,7 +34,9 @@ import (
 	"antiphon/media/ipfs"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 )
 
@@ -50,6 +52,8 @@ type house struct {
 	jobs   *jobs.Queue
 	http   *httpx.Client
 	node   *raidenNode
+	token  *erc20.Client
+	manual []*manual.Provider
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -235,6 +239,20 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+	}
+	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
+		return err
+	}
+	if h.token != nil {
+		h.closing(func() error { h.token.Close(); return nil })
+		providers = append(providers, h.token)
+	}
+	for _, code := range h.config.Payments.Currencies {
+		p, err := manual.New(h.db, code)
+		if err != nil {
+			return fmt.Errorf("payments.currencies: %w", err)
+		}
+		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
 	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
 		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,

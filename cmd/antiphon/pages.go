@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -46,7 +48,7 @@ func (h *house) openPages(context.Context) error {
 		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
@@ -79,16 +81,26 @@ func (h *house) openPages(context.Context) error {
 	return err
 }
 
-// assets are what tracks can be sold for here.
+// assets are what tracks can be sold for here, one for each way of being paid.
 func (h *house) assets() []web.Asset {
-	if h.node == nil {
-		return nil
+	var all []web.Asset
+	if h.node != nil {
+		asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals, Provider: h.node.Name()}
+		if asset.Symbol == "" && asset.ID.Development() {
+			asset.Symbol = raidendev.Symbol
+		}
+		all = append(all, asset)
 	}
-	asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals}
-	if asset.Symbol == "" && asset.ID.Development() {
-		asset.Symbol = raidendev.Symbol
+	if h.token != nil {
+		id, decimals := h.token.Asset()
+		all = append(all, web.Asset{ID: id, Symbol: cmp.Or(h.config.Payments.ERC20.Symbol, "tokens"), Decimals: decimals, Provider: h.token.Name()})
 	}
-	return []web.Asset{asset}
+	for _, p := range h.manual {
+		id, decimals := p.Asset()
+		_, code, _ := strings.Cut(string(id), ":")
+		all = append(all, web.Asset{ID: id, Symbol: code, Decimals: decimals, Provider: p.Name()})
+	}
+	return all
 }
 
 // priceWords tells a price: "5 DAI", or "free".

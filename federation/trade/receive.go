@@ -18,6 +18,7 @@ import (
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/vocab"
+	"antiphon/vocab/jsonld"
 	"antiphon/vocab/multikey"
 )
 
@@ -184,6 +185,9 @@ func termsOf(a vocab.Agreement) (purchase.Terms, error) {
 		Provider: a.Invoice.Provider, Asset: invoiced.Asset, Units: invoiced.Units, Decimals: a.Invoice.Decimals,
 		Target: a.Invoice.Target, Identifier: a.Invoice.Identifier, Expires: a.Invoice.Expires,
 	}
+	if vocab.SameOrigin(a.Invoice.URL, a.ID) {
+		t.Invoice.URL = a.Invoice.URL
+	}
 	return t, nil
 }
 
@@ -208,10 +212,10 @@ func (s *Service) fragmentOf(offer string) (string, bool) {
 	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
 }
 
-// noted keeps a seller's words about an order that is not granted yet.
+// noted keeps a seller's words about an order.
 func (s *Service) noted(ctx context.Context, in inbox.Incoming) error {
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary)
+		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary, in.Activity.Code == settled)
 	})
 }
 
@@ -228,8 +232,12 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	if err := s.fits(ctx, r); err != nil {
 		return err
 	}
+	keys, err := s.keyOf(ctx, verified.VerificationMethod)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
+		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw, keys); err != nil {
 			return err
 		}
 		now := s.Now().UTC()
@@ -237,6 +245,20 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 			URI: r.ID, Kind: string(vocab.KindReceipt), Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw, Created: now, Updated: now,
 		})
 	})
+}
+
+// keyOf is the snapshot of the key that a proof was checked with, which a buyer keeps for the day when its actor's server
+// is gone.
+func (s *Service) keyOf(ctx context.Context, method string) ([]byte, error) {
+	key, controller, err := s.Actors.ProofKeyOf(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	text, err := multikey.EncodeEd25519(key)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", method, err)
+	}
+	return jsonld.Canonicalize(vocab.Snapshot{ID: controller, ProofKeys: []vocab.Key{{ID: method, Multikey: text}}}.Object())
 }
 
 // grant keeps a grant, or a later form of one, and ends its purchase.

@@ -50,6 +50,7 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 		if o.Ground == payments.GroundPayment {
 			a.Invoice = &vocab.Invoice{
 				Provider: o.Provider, Price: price(o), Target: o.Target, Identifier: o.Identifier, Expires: o.ExpiresAt.UTC(),
+				URL: o.PayURL(),
 			}
 		}
 		return a.Object(), nil
@@ -57,26 +58,37 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
+	err = s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
+	if err != nil {
+		return err
+	}
+	return s.Orders.Invoiced(ctx, o.URI)
 }
 
 func price(o payments.Order) vocab.Price {
 	return vocab.Price{Amount: o.Units.String(), Asset: string(o.Asset), Decimals: o.Decimals}
 }
 
+// settled is the code of words that a buyer should read also when the grant is there.
+const settled = "settled"
+
 // sendWords tells a buyer what is unusual about an order, as the summary of an Update of its agreement.
-func (s *Service) sendWords(ctx context.Context, order, words string) error {
-	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
+func (s *Service) sendWords(ctx context.Context, f payments.OrderNoted) error {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, f.Order)
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, nil, vocab.Activity{
-		ID: o.URI + "/words/" + digest(words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
-		Object: vocab.Ref{ID: o.URI}, Summary: words,
-	})
+	a := vocab.Activity{
+		ID: o.URI + "/words/" + digest(f.Words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
+		Object: vocab.Ref{ID: o.URI}, Summary: f.Words,
+	}
+	if f.Settled {
+		a.Code = settled
+	}
+	return s.send(ctx, nil, a)
 }
 
 // sendReceipt is the payment-confirmed activity.

@@ -55,7 +55,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f purchase.OfferMade) error { return s.sendOffer(ctx, f.Purchase) })
 	worker(q, func(ctx context.Context, f payments.OrderPlaced) error { return s.sendAccept(ctx, f.Order) })
 	worker(q, func(ctx context.Context, f payments.OrderPaid) error { return s.sendReceipt(ctx, f.Order) })
-	worker(q, func(ctx context.Context, f payments.OrderNoted) error { return s.sendWords(ctx, f.Order, f.Words) })
+	worker(q, func(ctx context.Context, f payments.OrderNoted) error { return s.sendWords(ctx, f) })
 	worker(q, func(ctx context.Context, f access.GrantIssued) error { return s.sendGrant(ctx, f.Grant) })
 	worker(q, func(ctx context.Context, f access.KfragsMade) error { return s.sendKfrags(ctx, f.Grant, f.Set) })
 	worker(q, func(ctx context.Context, f access.GrantChanged) error { return s.sendChange(ctx, f.Grant) })

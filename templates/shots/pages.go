@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"html/template"
 	"maps"
+	"strings"
 	"time"
 
 	. "antiphon/templates"
@@ -155,15 +157,45 @@ func pages() map[string]View {
 	hand := order
 	hand.PayAction = ""
 	out["order-byhand"] = &hand
+	chain := hand
+	chain.Price = Money{Units: "5000000", Decimals: 6, Symbol: "USDC"}
+	chain.Message = "5 of 5 seen in block 21964313, 3 of 12 confirmations."
+	chain.Invoice = &Invoice{Provider: "a wallet on Arbitrum One", Network: "Arbitrum One", Target: "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+		Token: "0xaf88d065e77c8cC2239327C5EDb3A432268e5831", Amount: "5000000", Expires: now.Add(30 * time.Minute), PageURL: site + "/pay/1",
+		Link: "ethereum:0xaf88d065e77c8cC2239327C5EDb3A432268e5831@42161/transfer", Code: sampleCode()}
+	out["order-chain"] = &chain
+	out["pay"] = &Pay{Layout: layout("/pay/1", nil), Product: all[0].Title, Artist: "Ada Brandt", Price: chain.Price, State: "awaiting", Open: true,
+		Seen: chain.Message, Invoice: chain.Invoice}
+	out["pay-manual"] = &Pay{Layout: layout("/pay/2", nil), Product: all[3].Title, Artist: all[3].Artist, Price: Money{Units: "500", Decimals: 2, Symbol: "EUR"},
+		State: "awaiting", Open: true, Instructions: []string{"By transfer to DE00 0000 0000 0000 0000 00,", "or in cash after a concert."}, Reference: "1844674407370955161"}
+	out["pay-late"] = &Pay{Layout: layout("/pay/3", nil), Product: all[0].Title, Artist: "Ada Brandt", Price: chain.Price, State: "delivered", Remark: "late",
+		Words: "The payment came after the invoice had expired; it was honored."}
+	orders := &Orders{Layout: layout("/orders", user), Manual: true, Instructions: "By transfer to DE00 0000 0000 0000 0000 00.", Pager: Pager{Page: 1, Pages: 2, Next: "?page=2"}}
+	for i, state := range []string{"quoted", "awaiting", "underpaid", "expired", "granted", "delivered", "failed", "refunded", "paid"} {
+		row := OrderRow{ID: state, Product: all[i%len(all)].Title, Buyer: "@lin@music.example", Provider: "the artist", Price: Money{Units: "500", Decimals: 2, Symbol: "EUR"},
+			State: state, Created: now, PayURL: "/pay/1", CanMark: i < 4, CanFail: i < 4, CanRefund: state == "granted"}
+		orders.Rows = append(orders.Rows, row)
+	}
+	orders.Rows[1].Seen, orders.Rows[2].Words = chain.Message, "2 of 5 has arrived; the rest is still to be paid."
+	orders.Rows[4].Remark, orders.Rows[5].Remark, orders.Rows[6].Remark = "overpaid", "late", "duplicate"
+	orders.Rows[3].Buyer = "@orchester_der_vergessenen@a-very-long-instance-name.music.example"
+	out["orders"] = orders
+	out["orders-empty"] = &Orders{Layout: layout("/orders", user)}
+
 	for _, state := range []OrderState{OrderAsking, OrderPaid, OrderGranted, OrderYours, OrderExpired, OrderHeld} {
 		at := order
 		at.State = state
 		if state == OrderYours || state == OrderGranted {
-			at.Bought, at.ReceiptURL, at.Track.Owned = now, "/receipts/1", state == OrderYours
+			at.Bought, at.ReceiptURL, at.ProofURL, at.Track.Owned = now, "/receipts/1", "/purchases/1/proof", state == OrderYours
 		}
 		out["order-"+string(state)] = &at
 	}
 
+	proved := many(PageSize)
+	for i := range proved {
+		proved[i].ProofURL = "/purchases/1/proof"
+	}
+	out["library-proofs"] = &Library{Layout: layout("/library", user), Tracks: proved[:6], Total: 6, Sort: "newest"}
 	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Withdrawn: []Withdrawn{{Title: all[3].Title, Artist: all[3].Artist, ArtistURL: all[3].ArtistURL, Reason: "The choir asked me to take this recording down.", When: now.AddDate(0, 0, -2)}}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
 	out["library-empty"] = &Library{Layout: layout("/library", user)}
 	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
@@ -204,4 +236,17 @@ func pages() map[string]View {
 	notices.Notices = []Notice{{Kind: NoticeDone, Text: "Saved."}, {Kind: NoticeInfo, Text: "Your session ends in an hour.", LinkURL: "/settings", LinkText: "Settings"}}
 	out["notices"] = &Library{Layout: notices, Tracks: all[:3], Total: 3}
 	return out
+}
+
+// sampleCode looks like a QR code and says nothing.
+func sampleCode() Code {
+	var path strings.Builder
+	for y := range 33 {
+		for x := range 33 {
+			if (x*7+y*13+x*y)%3 == 0 {
+				fmt.Fprintf(&path, "M%d %dh1v1h-1z", x+4, y+4)
+			}
+		}
+	}
+	return Code{Size: 41, Path: path.String()}
 }
