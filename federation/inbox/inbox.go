@@ -88,6 +88,7 @@ type Inbox struct {
 	verifier *httpsig.Verifier
 	limits   *limits
 	html     *bluemonday.Policy
+	compared *compared
 
 	handlers    map[verbKind]Handler
 	recognizers []Recognizer
@@ -101,6 +102,7 @@ func New(config Config, p Parts) *Inbox {
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, log: p.Log,
 		now: p.Now, limits: newLimits(config.Rate, config.Burst), html: policy(), handlers: map[verbKind]Handler{},
+		compared: &compared{seen: map[string]time.Time{}},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
 	i.social()
@@ -169,6 +171,7 @@ func (arrived) Options() jobs.Options { return jobs.Options{MaxAttempts: attempt
 // Register registers the jobs of this room.
 func (i *Inbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[arrived]{Work: i.work, Timeout: 2 * time.Minute})
+	jobs.Handle(q, jobs.Handler[mend]{Work: i.mend})
 }
 
 // idOf is what an activity is stored under: its id, or for one without, the hash of its bytes.

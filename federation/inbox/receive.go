@@ -95,6 +95,9 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.hosts.Reached(r.Context(), actor.HostOf(key.Owner)); err != nil {
 		return err
 	}
+	if err := i.compare(r.Context(), r.Header, a.Actor); err != nil {
+		return err
+	}
 	if errors.Is(err, vocab.ErrUnknownType) || !i.knows(a.Type) {
 		return nil
 	}

@@ -121,6 +121,13 @@ func (o *Outbox) post(ctx context.Context, a sent, inbox string, attempt int) er
 	}
 	req.Header.Set("Content-Type", vocab.ActivityType)
 	req.Header.Set("Accept", vocab.ActivityType)
+	if a.Public {
+		followers, err := o.syncHeader(ctx, a.Actor, host)
+		if err != nil {
+			return err
+		}
+		req.Header.Set(SyncHeader, followers)
+	}
 	if err := httpsig.Sign(req, a.Raw, keyID, key, o.now()); err != nil {
 		return fmt.Errorf("sign %s: %w", a.URI, err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"antiphon/internal/db"
 )
 
 var (
@@ -79,6 +81,7 @@ func (o *Outbox) Store(ctx context.Context, tx *gorm.DB, x Object) error {
 // owner and kind, and brings it back if it was deleted before that time. The errors to branch on are ErrOwner and
 // ErrOlder.
 func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
+	db.Touch(tx.Statement.Context, x.URI, x.Owner)
 	audience := Everyone
 	if x.Audience != nil {
 		list, err := json.Marshal(x.Audience)
@@ -151,6 +154,7 @@ func ObjectByURI(ctx context.Context, tx *gorm.DB, uri string) (Object, error) {
 // DeleteObject marks a document as deleted, so that it is answered with 410 and no late Create brings it back. One that
 // was never here is remembered, too, for its owner.
 func DeleteObject(ctx context.Context, tx *gorm.DB, owner, uri string, local bool, now time.Time) error {
+	db.Touch(tx.Statement.Context, uri, owner)
 	now = now.UTC().Truncate(time.Second)
 	row := objectRow{
 		URI: uri, Kind: "Tombstone", Owner: owner, Local: local, Audience: Everyone, Raw: []byte("{}"),

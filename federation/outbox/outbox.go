@@ -63,6 +63,8 @@ type Outbox struct {
 	log     *slog.Logger
 	now     func() time.Time
 	lanes   *lanes
+	renders *renders
+	digests *digestCache
 }
 
 // New makes an outbox; nothing is delivered before its jobs are registered and the queue started.
@@ -70,10 +72,13 @@ func New(config Config, p Parts) *Outbox {
 	if config.PerHost == 0 {
 		config.PerHost = 4
 	}
-	return &Outbox{
+	o := &Outbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
 		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
+		renders: newRenders(), digests: &digestCache{actors: map[string]*digests{}},
 	}
+	o.db.OnChange(o.renders.changed)
+	return o
 }
 
 // ErrActivity is returned for an activity that this instance must not send.
@@ -121,6 +126,7 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 		return fmt.Errorf("store activity %s: %w", parsed.ID, result.Error)
 	}
 	if result.RowsAffected > 0 && a.Public {
+		db.Touch(ctx, a.From)
 		if err := countOne(tx, a.From); err != nil {
 			return err
 		}
