@@ -77,11 +77,13 @@ func TestConversation(t *testing.T) {
 		if n := notices(t, seller, ada.URI); n != "reply" {
 			t.Errorf("the artist is told %q", n)
 		}
+		seller.Clock.Advance(time.Second)
 		second, err := seller.Outbox.Comment(t.Context(), ada.URI, first.URI, "Thank you")
 		if err != nil {
 			t.Fatal(err)
 		}
 		fedtest.Until(t, "the answer is at home", func() bool { return len(comments(t, home, track.URI)) == 2 }, seller, home)
+		seller.Clock.Advance(time.Second)
 		third, err := home.Outbox.Comment(t.Context(), lin.URI, second.URI, "And again")
 		if err != nil || third.Depth != 2 {
 			t.Fatalf("%+v, %v", third, err)
