@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"antiphon/api/auth"
+	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -55,6 +56,8 @@ type Parts struct {
 	Library   Library
 	Purchases Purchases
 	Follower  Follower
+	Social    Social
+	Finder    Finder
 	Profiles  Profiles
 	Remote    Remote
 	HTTP      *httpx.Client
@@ -68,12 +71,13 @@ type Pages struct {
 	Parts
 	host    string
 	uploads *uploads
+	askers  *askers
 }
 
 // New makes the pages.
 func New(c Config, p Parts) (*Pages, error) {
 	_, host, _ := strings.Cut(c.BaseURL, "://")
-	pages := &Pages{Config: c, Parts: p, host: host}
+	pages := &Pages{Config: c, Parts: p, host: host, askers: newAskers()}
 	uploads, err := pages.newUploads()
 	if err != nil {
 		return nil, err
@@ -101,6 +105,9 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	if n, err := outbox.CountUnseen(r.Context(), p.DB.Read, a.Actor); err == nil {
+		l.User.Unseen = n
 	}
 	return l
 }

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"html"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -27,11 +29,11 @@ const maxHTML = 20_000
 
 // sanitize makes HTML from outside safe to show. Text directions that are turned inside stay inside: the pages put
 // each text into an element of its own.
-func sanitize(html string) template.HTML {
-	if len(html) > maxHTML {
-		html = strings.ToValidUTF8(html[:maxHTML], "")
+func sanitize(text string) template.HTML {
+	if len(text) > maxHTML {
+		text = strings.ToValidUTF8(text[:maxHTML], "")
 	}
-	return template.HTML(newPolicy().Sanitize(html))
+	return template.HTML(newPolicy().Sanitize(text))
 }
 
 // paragraphs shows plain text with its paragraphs and lines.
@@ -43,4 +45,19 @@ func paragraphs(text string) template.HTML {
 		}
 	}
 	return template.HTML(b.String())
+}
+
+// webAddress finds addresses in HTML that was made of text.
+var webAddress = regexp.MustCompile(`https?://(?:[^\s<>"'&]|&amp;)*(?:[^\s<>"'&.,;:!?)\]]|&amp;)`)
+
+// linked makes links of the addresses that an artist names. They say that they lead to the same person (rel=me), so that
+// a server at the other end that links back can confirm it.
+func linked(text template.HTML) template.HTML {
+	return template.HTML(webAddress.ReplaceAllStringFunc(string(text), func(address string) string {
+		if webURL(html.UnescapeString(address)) == "" {
+			return address
+		}
+		_, shown, _ := strings.Cut(address, "://")
+		return `<a href="` + address + `" rel="me nofollow noopener">` + shown + `</a>`
+	}))
 }

@@ -17,6 +17,7 @@ import (
 	"antiphon/api/web"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
 	"antiphon/federation/outbox"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -45,7 +46,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -135,6 +136,23 @@ func (f follower) Follow(ctx context.Context, me, target string) (string, error)
 // Unfollow implements [web.Follower].
 func (f follower) Unfollow(ctx context.Context, me, target string) error {
 	return f.outbox.Unfollow(ctx, me, target)
+}
+
+// finder finds people of other servers for the pages.
+type finder struct {
+	actors *actor.Registry
+	fetch  *fetch.Fetcher
+}
+
+// Lookup implements [web.Finder].
+func (f finder) Lookup(ctx context.Context, text string) (string, error) {
+	found, err := f.actors.Lookup(ctx, text)
+	return found.URI, err
+}
+
+// Intents implements [web.Finder].
+func (f finder) Intents(ctx context.Context, handle string) (vocab.JRD, error) {
+	return f.fetch.Intents(ctx, handle)
 }
 
 // notFollowed says in words why somebody could not be found.
