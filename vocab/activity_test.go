@@ -16,19 +16,23 @@ import (
 	"antiphon/vocab/jsonld"
 )
 
-// pretty is m as it lies in testdata.
-func pretty(t testing.TB, m map[string]any) []byte {
+// wire is m as it is sent.
+func wire(t testing.TB, m map[string]any) []byte {
 	t.Helper()
 	raw, err := jsonld.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, raw, "", "  "); err != nil {
+	return raw
+}
+
+func build(t testing.TB, fn func() (map[string]any, error)) map[string]any {
+	t.Helper()
+	m, err := fn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	out.WriteByte('\n')
-	return out.Bytes()
+	return m
 }
 
 func embedded(t testing.TB, m map[string]any) vocab.Ref {
@@ -42,21 +46,60 @@ func embedded(t testing.TB, m map[string]any) vocab.Ref {
 
 func TestActivityGolden(t *testing.T) {
 	t.Parallel()
-	signed := sampleReceipt().Object()
-	signed["proof"] = map[string]any{"type": "DataIntegrityProof"}
-	follow := map[string]any{"id": buyer + "/follows/1", "type": "Follow", "actor": buyer, "object": artist}
+	signed := named()
+	note, follow := build(t, sampleNote().Build), map[string]any{"id": buyer + "/follows/1", "type": "Follow", "actor": buyer, "object": artist}
+	announced := map[string]any{"id": buyer + "/announces/1", "type": "Announce", "actor": buyer, "object": "https://s.example/notes/77"}
+	like := map[string]any{"id": buyer + "/likes/1", "type": "Like", "actor": buyer, "object": "https://s.example/notes/77"}
+	tombstone := build(t, vocab.Tombstone{ID: "https://s.example/notes/77", FormerType: "Note", Deleted: at(12, 0, 0)}.Build)
+	everyone, followers, playlist := []string{vocab.Public}, []string{artist + "/followers"}, buyer+"/playlists/3"
 	all := map[string]vocab.Activity{
-		"create-signed": {Type: vocab.VerbCreate, ID: "https://s.example/receipts/1/create", Actor: artist, Object: embedded(t, signed),
-			To: []string{buyer}, Published: at(12, 0, 1)},
-		"create-unsigned": {Type: vocab.VerbCreate, ID: "https://s.example/users/ada/playlists/1/create", Actor: artist,
-			Object: embedded(t, samplePlaylist().Object()), To: []string{vocab.Public}, Cc: []string{artist + "/followers"}, Published: at(12, 0, 1)},
-		"reject": {Type: vocab.VerbReject, ID: artist + "/rejects/1", Actor: artist, Object: vocab.Ref{ID: buyer + "/offers/8"},
-			To: []string{buyer}, Summary: "This track is no longer for sale.", Code: "closed"},
-		"undo": {Type: vocab.VerbUndo, ID: buyer + "/follows/1/undo", Actor: buyer, Object: embedded(t, follow), To: []string{artist}},
-		"add-subscriber": {Type: vocab.VerbAdd, ID: artist + "/adds/1", Actor: artist, Object: vocab.Ref{ID: buyer},
-			Target: vocab.Ref{ID: artist + "/subscribers"}, EndTime: at(13, 0, 0), Context: "https://s.example/agreements/1", To: []string{buyer}},
+		"follow":        {Type: vocab.VerbFollow, ID: buyer + "/follows/1", Actor: buyer, Object: vocab.Ref{ID: artist}, To: []string{artist}},
+		"accept-follow": {Type: vocab.VerbAccept, ID: "https://s.example/accepts/ac2vnzbd", Actor: artist, Object: embedded(t, follow), To: []string{buyer}},
+		"reject-follow": {Type: vocab.VerbReject, ID: "https://s.example/rejects/rj4kmwqa", Actor: artist, Object: embedded(t, follow), To: []string{buyer}},
+		"undo":          {Type: vocab.VerbUndo, ID: buyer + "/follows/1/undo", Actor: buyer, Object: embedded(t, follow), To: []string{artist}},
+		"block":         {Type: vocab.VerbBlock, ID: buyer + "/blocks/1", Actor: buyer, Object: vocab.Ref{ID: artist}, To: []string{artist}},
+		"move": {Type: vocab.VerbMove, ID: artist + "/moves/1", Actor: artist, Object: vocab.Ref{ID: artist},
+			Target: vocab.Ref{ID: "https://new.example/users/ada"}, To: followers},
 		"flag": {Type: vocab.VerbFlag, ID: "https://s.example/flags/1", Actor: "https://s.example/actor", Object: vocab.Ref{ID: buyer},
 			Others: []vocab.Ref{{ID: buyer + "/notes/1"}}, Content: "spam", To: []string{buyer}},
+
+		"like":          {Type: vocab.VerbLike, ID: buyer + "/likes/1", Actor: buyer, Object: vocab.Ref{ID: "https://s.example/notes/77"}, To: []string{artist}},
+		"undo-like":     {Type: vocab.VerbUndo, ID: buyer + "/likes/1/undo", Actor: buyer, Object: embedded(t, like), To: []string{artist}},
+		"announce":      {Type: vocab.VerbAnnounce, ID: buyer + "/announces/1", Actor: buyer, Object: vocab.Ref{ID: "https://s.example/notes/77"}, To: everyone, Cc: []string{artist, buyer + "/followers"}, Published: at(12, 0, 1)},
+		"undo-announce": {Type: vocab.VerbUndo, ID: buyer + "/announces/1/undo", Actor: buyer, Object: embedded(t, announced), To: everyone, Cc: []string{artist}},
+
+		"update-note": {Type: vocab.VerbUpdate, ID: "https://s.example/notes/77/updates/1", Actor: artist, Object: embedded(t, note), To: everyone, Cc: followers},
+		"delete-note": {Type: vocab.VerbDelete, ID: "https://s.example/notes/77/delete", Actor: artist, Object: embedded(t, tombstone), To: everyone, Cc: followers},
+		"create-track": {Type: vocab.VerbCreate, ID: "https://s.example/tracks/77/create", Actor: artist, Object: embedded(t, signed["track"]),
+			To: everyone, Cc: followers, Published: at(10, 0, 0)},
+		"update-track":    {Type: vocab.VerbUpdate, ID: "https://s.example/tracks/77/updates/1", Actor: artist, Object: embedded(t, signed["track"]), To: everyone, Cc: followers},
+		"delete-track":    {Type: vocab.VerbDelete, ID: "https://s.example/tracks/77/delete", Actor: artist, Object: vocab.Ref{ID: "https://s.example/tracks/77"}, To: everyone, Cc: followers},
+		"create-playlist": {Type: vocab.VerbCreate, ID: playlist + "/create", Actor: buyer, Object: embedded(t, samplePlaylist().Object()), To: everyone, Published: at(12, 0, 1)},
+		"add-track": {Type: vocab.VerbAdd, ID: playlist + "/adds/1", Actor: buyer, Object: vocab.Ref{ID: "https://s.example/tracks/77"},
+			Target: vocab.Ref{ID: playlist}, To: everyone},
+		"remove-track": {Type: vocab.VerbRemove, ID: playlist + "/removes/1", Actor: buyer, Object: vocab.Ref{ID: "https://s.example/tracks/77"},
+			Target: vocab.Ref{ID: playlist}, To: everyone},
+		"add-subscriber": {Type: vocab.VerbAdd, ID: artist + "/adds/1", Actor: artist, Object: vocab.Ref{ID: buyer},
+			Target: vocab.Ref{ID: artist + "/subscribers"}, EndTime: at(13, 0, 0), Context: "https://s.example/agreements/1", To: []string{buyer}},
+		"update-actor": {Type: vocab.VerbUpdate, ID: artist + "/updates/1", Actor: artist, Object: vocab.Ref{ID: artist}, To: everyone, Cc: followers},
+		"delete-actor": {Type: vocab.VerbDelete, ID: artist + "/delete", Actor: artist, Object: vocab.Ref{ID: artist}, To: everyone, Cc: followers},
+
+		"offer-agreement": {Type: vocab.VerbOffer, ID: "https://b.example/offers/of7xkqwe", Actor: buyer, Object: embedded(t, sampleOffered().Object()), To: []string{artist}},
+		"accept-agreement": {Type: vocab.VerbAccept, ID: "https://s.example/agreements/agzfpkdx/accept", Actor: artist,
+			Object: vocab.Ref{ID: "https://b.example/offers/of7xkqwe"}, Result: embedded(t, signed["agreement"]), To: []string{buyer}},
+		"reject": {Type: vocab.VerbReject, ID: "https://s.example/rejects/4f0c", Actor: artist, Object: vocab.Ref{ID: "https://b.example/offers/of7xkqwe"},
+			To: []string{buyer}, Summary: "This track is no longer for sale.", Code: "not-for-sale"},
+		"update-agreement": {Type: vocab.VerbUpdate, ID: "https://s.example/agreements/agzfpkdx/words/91ab", Actor: artist,
+			Object: vocab.Ref{ID: "https://s.example/agreements/agzfpkdx"}, Summary: "4 of 5 has arrived; the rest is still to be paid.", To: []string{buyer}},
+		"create-receipt":    {Type: vocab.VerbCreate, ID: "https://s.example/receipts/rcmzkvqe/create", Actor: artist, Object: embedded(t, signed["receipt"]), To: []string{buyer}},
+		"create-grant":      {Type: vocab.VerbCreate, ID: "https://s.example/grants/grqhtbln/create", Actor: artist, Object: embedded(t, signed["grant"]), To: []string{buyer}},
+		"update-grant":      {Type: vocab.VerbUpdate, ID: "https://s.example/grants/grqhtbln/updates/2", Actor: artist, Object: embedded(t, signed["grant"]), To: []string{buyer}},
+		"delete-grant":      {Type: vocab.VerbDelete, ID: "https://s.example/grants/grqhtbln/delete", Actor: artist, Object: vocab.Ref{ID: "https://s.example/grants/grqhtbln"}, To: []string{buyer, "https://p.example/actor"}},
+		"offer-keyfragment": {Type: vocab.VerbOffer, ID: "https://s.example/kfrags/kfwxyzab/offer", Actor: artist, Object: embedded(t, signed["keyfragment"]), To: []string{"https://p.example/actor"}},
+		"accept-keyfragment": {Type: vocab.VerbAccept, ID: "https://p.example/answers/5d21", Actor: "https://p.example/actor",
+			Object: vocab.Ref{ID: "https://s.example/kfrags/kfwxyzab/offer"}, To: []string{artist}},
+		"reject-keyfragment": {Type: vocab.VerbReject, ID: "https://p.example/answers/5d21", Actor: "https://p.example/actor",
+			Object: vocab.Ref{ID: "https://s.example/kfrags/kfwxyzab/offer"}, Code: "not-a-proxy-for", Summary: "This instance keeps no fragments for that artist.", To: []string{artist}},
 	}
 	for name, a := range all {
 		t.Run(name, func(t *testing.T) {
@@ -65,8 +108,7 @@ func TestActivityGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw := pretty(t, m)
-			golden(t, "activity-"+name+".json", raw)
+			raw := golden(t, name, wire(t, m))
 			got, err := vocab.ParseActivity(raw)
 			if err != nil {
 				t.Fatal(err)

@@ -26,7 +26,7 @@ func sampleArtist() vocab.Actor {
 		Fields:      []vocab.Field{{Name: "Shop", Value: `<a rel="me" href="https://s.example/@ada/shop">shop</a>`}},
 		Payments:    []vocab.PaymentLink{{Name: "Subscribe", Proposal: "https://s.example/proposals/ada-monthly"}},
 		PublicKey:   vocab.PublicKey{ID: artist + "#main-key", PEM: "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"},
-		ProofKeys:   []vocab.Key{{ID: artist + "#ed25519-1", Multikey: edwards(1)}},
+		ProofKeys:   []vocab.Key{{ID: artist + "#ed25519-1", Multikey: publicProofKey()}},
 
 		VerifyingKeys: []vocab.Key{vocab.VerifyingKey(artist, 1, point(2))},
 	}
@@ -68,7 +68,7 @@ func TestActorGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "actor-"+name+".json", pretty(t, m))
+		golden(t, "actor-"+name, wire(t, m))
 		raw, err := jsonld.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -215,8 +215,7 @@ func TestReadKeyOwner(t *testing.T) {
 
 func TestKeyLink(t *testing.T) {
 	t.Parallel()
-	raw := pretty(t, sampleKeyLink().Object())
-	golden(t, "keylink.json", raw)
+	raw := golden(t, "keylink", wire(t, sampleKeyLink().Object()))
 	got, err := vocab.ReadKeyLink(raw)
 	if err != nil || got != sampleKeyLink() {
 		t.Errorf("read %+v, %v", got, err)
@@ -230,7 +229,7 @@ func TestKeyLink(t *testing.T) {
 	} {
 		l := sampleKeyLink()
 		change(&l)
-		if _, err := vocab.ReadKeyLink(pretty(t, l.Object())); !errors.Is(err, vocab.ErrInvalid) {
+		if _, err := vocab.ReadKeyLink(wire(t, l.Object())); !errors.Is(err, vocab.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

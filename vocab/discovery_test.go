@@ -34,8 +34,7 @@ func TestIsActivityType(t *testing.T) {
 func TestJRD(t *testing.T) {
 	t.Parallel()
 	want := vocab.Finger("acct:ada@s.example", artist, "https://s.example/@ada", "https://s.example/follow?uri={uri}")
-	raw := pretty(t, want.Object())
-	golden(t, "jrd.json", raw)
+	raw := golden(t, "jrd", wire(t, want.Object()))
 	got, err := vocab.ReadJRD(raw)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Fatalf("%v (-want +got):\n%s", err, diff)
@@ -81,9 +80,8 @@ func TestNodeInfo(t *testing.T) {
 		OpenRegistrations: true, Users: 12, ActiveMonth: 3, ActiveHalfYear: 9, LocalPosts: 77, Name: "Sounds", Description: "Songs from here.",
 		Features: []string{vocab.MusicFeature},
 	}
-	golden(t, "nodeinfo-2.0.json", pretty(t, want.Object("2.0")))
-	raw := pretty(t, want.Object("2.1"))
-	golden(t, "nodeinfo-2.1.json", raw)
+	golden(t, "nodeinfo-2.0", wire(t, want.Object("2.0")))
+	raw := golden(t, "nodeinfo-2.1", wire(t, want.Object("2.1")))
 	got, err := vocab.ReadNodeInfo(raw)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Fatalf("%v (-want +got):\n%s", err, diff)
@@ -100,8 +98,7 @@ func TestNodeInfo(t *testing.T) {
 		t.Errorf("software is a text: %v", err)
 	}
 
-	links := pretty(t, vocab.NodeInfoLinks("https://s.example", "https://s.example/actor"))
-	golden(t, "nodeinfo-links.json", links)
+	links := golden(t, "nodeinfo-links", wire(t, vocab.NodeInfoLinks("https://s.example", "https://s.example/actor")))
 	href, actor, err := vocab.ReadNodeInfoLinks(links)
 	if err != nil || href != "https://s.example/nodeinfo/2.1" || actor != "https://s.example/actor" {
 		t.Errorf("links %s, %s, %v", href, actor, err)

@@ -2,10 +2,7 @@ package vocab_test
 
 import (
 	"bytes"
-	"encoding/json"
-	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,43 +11,12 @@ import (
 	"antiphon/vocab/jsonld"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
-
-// golden compares got with the file testdata/name, or writes it if -update is given.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
-
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, n := range nouns() {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
-			raw, err := jsonld.Marshal(n.sample().Object())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var pretty bytes.Buffer
-			if err := json.Indent(&pretty, raw, "", "  "); err != nil {
-				t.Fatal(err)
-			}
-			pretty.WriteByte('\n')
-			golden(t, n.name+".json", pretty.Bytes())
-			got, err := n.read(pretty.Bytes())
+			got, err := n.read(golden(t, n.name, wire(t, n.built())))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +77,19 @@ func TestAAD(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "keyfragment.aad", atSeller)
+	const path = "testdata/keyfragment.aad"
+	if *update {
+		if err := os.WriteFile(path, atSeller, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(atSeller)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
 
 	unsealed := k
 	unsealed.Sealed = vocab.Sealed{}

@@ -42,8 +42,7 @@ func TestNoteGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := pretty(t, m)
-		golden(t, "note-"+name+".json", raw)
+		raw := golden(t, "note-"+name, wire(t, m))
 		got, err := vocab.ReadNote(raw)
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +72,7 @@ func TestCreateNote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "activity-create-note.json", pretty(t, m))
+	golden(t, "create-note", wire(t, m))
 	raw, err := jsonld.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -148,8 +147,7 @@ func TestCollectionGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := pretty(t, m)
-		golden(t, "collection-"+name+".json", raw)
+		raw := golden(t, "collection-"+name, wire(t, m))
 		got, err := vocab.ReadCollection(raw)
 		if err != nil {
 			t.Fatal(err)
@@ -187,5 +185,5 @@ func TestTombstone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "tombstone.json", pretty(t, m))
+	golden(t, "tombstone", wire(t, m))
 }
