@@ -17,6 +17,7 @@ import (
 	"antiphon/api/auth"
 	"antiphon/api/web"
 	"antiphon/federation/actor"
+	"antiphon/federation/catchup"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
@@ -55,6 +56,7 @@ type house struct {
 	hosts     *discover.Hosts
 	outbox    *outbox.Outbox
 	inbox     *inbox.Inbox
+	catchup   *catchup.Service
 	trade     *trade.Service
 	access    *access.Service
 	tracks    *media.Service
@@ -184,6 +186,10 @@ func (h *house) openFederation(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
+	h.catchup = catchup.New(catchup.Config{}, catchup.Parts{
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Inbox: h.inbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+	})
+	h.catchup.Register(h.jobs)
 	return nil
 }
 

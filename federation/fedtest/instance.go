@@ -21,6 +21,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/catchup"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
@@ -61,6 +62,7 @@ type Instance struct {
 	Hosts         *discover.Hosts
 	Outbox        *outbox.Outbox
 	Inbox         *inbox.Inbox
+	Catchup       *catchup.Service
 	Goods         *Goods
 
 	mu sync.Mutex
@@ -147,6 +149,10 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	i.Catchup = catchup.New(catchup.Config{Spread: -1}, catchup.Parts{
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Inbox: i.Inbox, Fetch: i.Fetch, Log: log, Now: i.Clock.Now,
+	})
+	i.Catchup.Register(i.Queue)
 	if err := i.Queue.Open(); err != nil {
 		t.Fatal(err)
 	}
