@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"hash/maphash"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,6 +149,7 @@ func (d *documents) writeRendered(w http.ResponseWriter, r *http.Request, doc *r
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	h["Content-Length"] = []string{strconv.Itoa(len(doc.body))}
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(doc.body); err != nil {
 		d.log.Debug("answer not taken", "error", err)

@@ -35,6 +35,7 @@ var checks = []check{
 	{"umbral", "re-encryption against @nucypher/umbral-pre", (*bench).umbral},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
+	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"sale", "from the node's answer to the grant, on running instances", (*bench).sale},
