@@ -41,8 +41,8 @@ type Talk struct {
 // Notices is what a member was told: answers, mentions, likes and boosts.
 type Notices struct {
 	Layout
-	Notices []Told
-	Older   string
+	Told  []Told
+	Older string
 }
 
 func (*Notices) page() string { return "notices" }

@@ -321,7 +321,7 @@ func (p *Pages) Notices(w http.ResponseWriter, r *http.Request) error {
 		view.Older = "/notices?after=" + url.QueryEscape(outbox.Position{At: last.CreatedAt, URI: last.Object}.String())
 		list = list[:listRows]
 	}
-	if view.Notices, err = p.told(ctx, list, v); err != nil {
+	if view.Told, err = p.told(ctx, list, v); err != nil {
 		return err
 	}
 	if view.User != nil && view.User.Unseen > 0 {

@@ -31,11 +31,11 @@ func pages() map[string]View {
 	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Older: "/?after=x"}
 	out["timeline-empty"] = &Timeline{Layout: layout("/", user), Address: "ada@@kirchplatz", AddressError: "This is neither an address nor a link. An address looks like @ada@kirchplatz.example."}
 
-	out["notices"] = &Notices{Layout: layout("/notices", user), Older: "/notices?after=x", Notices: []Told{
+	out["told"] = &Notices{Layout: layout("/notices", user), Older: "/notices?after=x", Told: []Told{
 		{Kind: "reply", Actor: "Ada Brandt", ActorURL: "/@ada", Handle: "@ada@kirchplatz.example", When: now, Text: "<p>It was the last one of that night.</p>", URL: "/@ada/dusk", Title: all[0].Title, New: true},
 		{Kind: "like", Actor: "Nour", ActorURL: "/artist?uri=x", Handle: "@nour@music.example", When: now, URL: "/@ada/dusk", Title: all[0].Title},
 	}}
-	out["notices-empty"] = &Notices{Layout: layout("/notices", user)}
+	out["told-empty"] = &Notices{Layout: layout("/notices", user)}
 	out["album"] = &Album{Layout: layout("/albums/1", nil), Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent, Tracks: all[:4], Length: 17 * time.Minute}
 	out["embed"] = &Embed{Layout: layout("/embed/1", nil), Track: all[1], URL: "https://kirchplatz.example/@ada/dusk"}
 
