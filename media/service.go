@@ -59,6 +59,8 @@ type Config struct {
 	UploadDir string
 	// MaxLength is the longest track; 4 hours when 0.
 	MaxLength time.Duration
+	// FullPause is how long a step waits that finds the disk full; 1 minute when 0.
+	FullPause time.Duration
 }
 
 // Parts are what the pipeline is joined with.
@@ -69,6 +71,8 @@ type Parts struct {
 	Store  ipfs.Store
 	Engine transcode.Engine
 	Shop   Shop
+	// Credit tells how a track's artist is called, and the address of the track's page: both stand in downloads.
+	Credit func(ctx context.Context, t Track) (artist, url string, err error)
 	Log    *slog.Logger
 	Now    func() time.Time
 	Rand   io.Reader
@@ -83,6 +87,7 @@ type Service struct {
 	store  ipfs.Store
 	engine transcode.Engine
 	shop   Shop
+	credit func(ctx context.Context, t Track) (artist, url string, err error)
 	log    *slog.Logger
 	now    func() time.Time
 	rand   io.Reader
@@ -93,8 +98,11 @@ func New(config Config, p Parts) *Service {
 	if config.MaxLength == 0 {
 		config.MaxLength = 4 * time.Hour
 	}
+	if config.FullPause == 0 {
+		config.FullPause = defaultPause
+	}
 	return &Service{
-		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop,
+		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop, credit: p.Credit,
 		log: p.Log, now: p.Now, rand: p.Rand,
 	}
 }

@@ -60,6 +60,7 @@ type Parts struct {
 	Finder    Finder
 	Profiles  Profiles
 	Remote    Remote
+	Hosts     Hosts
 	HTTP      *httpx.Client
 	Log       *slog.Logger
 	Now       func() time.Time

@@ -3,6 +3,7 @@ package web
 import (
 	"html"
 	"html/template"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -15,7 +16,10 @@ func newPolicy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "em", "strong", "b", "i", "del", "blockquote", "code", "pre", "ul", "ol", "li")
 	p.AllowAttrs("href").OnElements("a")
-	p.AllowURLSchemes("https", "http")
+	// Without a host a browser would take it for one into this site.
+	withHost := func(u *url.URL) bool { return u.Host != "" }
+	p.AllowURLSchemeWithCustomPolicy("https", withHost)
+	p.AllowURLSchemeWithCustomPolicy("http", withHost)
 	p.RequireNoFollowOnLinks(true)
 	p.RequireNoReferrerOnLinks(true)
 	p.AddTargetBlankToFullyQualifiedLinks(false)
@@ -27,13 +31,20 @@ func newPolicy() *bluemonday.Policy {
 // maxHTML is how much of somebody's HTML is looked at.
 const maxHTML = 20_000
 
-// sanitize makes HTML from outside safe to show. Text directions that are turned inside stay inside: the pages put
-// each text into an element of its own.
+// sanitize makes HTML from outside safe to show, and links say where they lead. Text directions that are turned inside
+// stay inside: the pages put each text into an element of its own. Overrides, which turn letters of one direction round
+// and hide what a name is, are taken out, and so is NUL.
 func sanitize(text string) template.HTML {
 	if len(text) > maxHTML {
 		text = strings.ToValidUTF8(text[:maxHTML], "")
 	}
-	return template.HTML(newPolicy().Sanitize(text))
+	clean := strings.Map(func(r rune) rune {
+		if r == 0 || r == '\u202d' || r == '\u202e' {
+			return -1
+		}
+		return r
+	}, newPolicy().Sanitize(text))
+	return template.HTML(settle(clean))
 }
 
 // paragraphs shows plain text with its paragraphs and lines.

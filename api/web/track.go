@@ -55,6 +55,13 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if view.Track, err = p.localTrack(r.Context(), t, artist, owned, pageBars); err != nil {
 		return err
 	}
+	files, err := media.DownloadsOf(r.Context(), p.DB.Read, t.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		view.Formats = append(view.Formats, formatWord(f.Format))
+	}
 	view.Description = paragraphs(t.About)
 	view.License = licenseLink(t.Licence)
 	view.Meta = p.trackMeta(t, artist)
@@ -80,6 +87,14 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.Render(w, http.StatusOK, view)
+}
+
+// formatWord is how people call a download's format.
+func formatWord(format string) string {
+	if format == "opus" {
+		return "Opus"
+	}
+	return strings.ToUpper(format)
 }
 
 // pinning offers the artist to show a published track first.

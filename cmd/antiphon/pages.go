@@ -46,7 +46,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -65,9 +65,13 @@ func (h *house) openPages(context.Context) error {
 		BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, Version: version, OpenSignup: h.config.Signup.Open,
 	}, h.actors, h.db, h.log, time.Now)
 	h.pages = pages
+	objects := h.outbox.Documents()
+	if h.config.Federation.SignedFetch {
+		objects = h.outbox.Signed(objects)
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
 		Reencrypt: http.HandlerFunc(player.Reencrypt),
 	})
@@ -208,6 +212,24 @@ func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab
 	return vocab.ReadTrack(o.Raw)
 }
 
+// files are the CIDs of the downloads of a track elsewhere.
+func (t *remoteTracks) files(ctx context.Context, uri string) ([]string, error) {
+	track, err := t.Track(ctx, uri, true)
+	if err != nil {
+		return nil, err
+	}
+	var cids []string
+	for _, d := range track.Downloads {
+		cids = append(cids, d.CID)
+	}
+	return cids, nil
+}
+
+// sealedFile is a download as a player is told of it: the own instance has it, or fetches it.
+func sealedFile(format, cid string, size int64) play.Download {
+	return play.Download{Format: format, CID: cid, URL: "/ipfs/" + cid, Size: size}
+}
+
 // Describe implements [play.Describer].
 func (t *remoteTracks) Describe(ctx context.Context, uri string) (play.Track, error) {
 	if t.house.actors.Own(uri) {
@@ -220,6 +242,9 @@ func (t *remoteTracks) Describe(ctx context.Context, uri string) (play.Track, er
 	described := play.Track{
 		URI: uri, Title: track.Name, Artist: track.AttributedTo, ArtistURL: "/artist?uri=" + url.QueryEscape(track.AttributedTo),
 		URL: "/music?uri=" + url.QueryEscape(uri), Duration: track.Duration.Seconds(),
+	}
+	for _, d := range track.Downloads {
+		described.Downloads = append(described.Downloads, sealedFile(d.Format, d.CID, d.Size))
 	}
 	if track.Cover.URL != "" {
 		described.Cover = "/remote/cover?uri=" + url.QueryEscape(uri)
@@ -245,6 +270,13 @@ func (t *remoteTracks) describeLocal(ctx context.Context, uri string) (play.Trac
 	}
 	for i, peak := range track.Peaks {
 		described.Peaks[i] = int(peak)
+	}
+	files, err := media.DownloadsOf(ctx, t.house.db.Read, track.ID)
+	if err != nil {
+		return play.Track{}, err
+	}
+	for _, f := range files {
+		described.Downloads = append(described.Downloads, sealedFile(f.Format, f.CID, f.Size))
 	}
 	if track.Cover != "" {
 		described.Cover = "/media/" + track.Cover

@@ -62,6 +62,8 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := h.jobs.Start(work); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	h.inbox.Start()
+	defer h.inbox.Stop()
 	var watching sync.WaitGroup
 	watching.Go(func() { h.orders.Watch(ctx) })
 	watching.Go(func() { h.catchup.Watch(ctx) })
@@ -85,6 +87,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 		err = errors.Join(err, server.Close())
 	}
 	watching.Wait()
+	h.inbox.Stop()
 	settle, done := context.WithTimeout(context.WithoutCancel(ctx), drainJobs)
 	defer done()
 	return errors.Join(err, h.jobs.Stop(settle))

@@ -18,6 +18,7 @@ const modules: Record<string, () => Promise<Module>> = {
   draftform: async () => (await import("./draft")).form,
   order: async () => (await import("./order")).order,
   copy: async () => (await import("./copy")).copy,
+  downloads: async () => (await import("./download")).downloads,
 };
 
 const player = () => import("./player");

@@ -1,0 +1,1 @@
+import{o as a,p as b,q as c,r as d}from"./chunk-SHZDGXC4.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-3UZEG7CC.js";import"./chunk-7MDROPLI.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};

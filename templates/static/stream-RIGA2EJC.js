@@ -1,0 +1,1 @@
+import{b as a,c as b,d as c,e as d,f as e}from"./chunk-D32EEZQ6.js";import"./chunk-GB4T4JRB.js";import"./chunk-N3ABXFMC.js";import"./chunk-EGFDIN6I.js";import"./chunk-SHZDGXC4.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-3UZEG7CC.js";import"./chunk-7MDROPLI.js";import"./chunk-SQE76S5B.js";export{c as forget,b as open,e as start,d as startOf,a as supported};
