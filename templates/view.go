@@ -63,6 +63,8 @@ type User struct {
 	Admin bool
 	// Custody is CustodyOwn or CustodyDelegated.
 	Custody Custody
+	// Tidings counts what the house tells the person and was not seen yet.
+	Tidings int
 }
 
 // Custody says who can open what a listener bought.

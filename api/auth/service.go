@@ -23,6 +23,8 @@ type Local struct {
 	Name, Display string
 	// Kind is "artist" or "listener".
 	Kind string
+	// Unlisted keeps the actor from everybody until the account is let in.
+	Unlisted bool
 	// ReceivingKey and RequestingKey are the listener's public keys as Multikeys, checked.
 	ReceivingKey, RequestingKey string
 }
@@ -43,6 +45,8 @@ type Config struct {
 	BaseURL string
 	// Open lets anyone sign up; otherwise an invitation is needed.
 	Open bool
+	// Approval has those who sign up without an invitation wait for an admin's yes.
+	Approval bool
 	// Quota is what a new account may upload in all, in bytes.
 	Quota int64
 	// SessionLife is how long a session lasts after it was last used; 30 days when 0.
@@ -100,6 +104,9 @@ func New(config Config, p Parts) (*Service, error) {
 
 // Open reports whether anyone may sign up.
 func (s *Service) Open() bool { return s.config.Open }
+
+// Approval reports whether who signs up without an invitation waits for an admin's yes.
+func (s *Service) Approval() bool { return s.config.Open && s.config.Approval }
 
 // ActorURI is the URI of the local actor called name.
 func (s *Service) ActorURI(name string) string { return s.config.BaseURL + "/users/" + name }

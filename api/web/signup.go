@@ -15,6 +15,7 @@ func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
 	invite := r.URL.Query().Get("invite")
 	return p.Render(w, http.StatusOK, &templates.Signup{
 		Layout: p.Layout(r), Host: p.host, Invite: invite, InviteNeeded: !p.Auth.Open(), Closed: !p.Auth.Open() && invite == "", Rules: p.Rules,
+		Approval: p.Auth.Approval() && invite == "", Waiting: r.URL.Query().Has("waiting"),
 	})
 }
 
@@ -27,6 +28,9 @@ func (p *Pages) SignUp(w http.ResponseWriter, r *http.Request) error {
 	account, err := p.Auth.SignUp(r.Context(), a, r.RemoteAddr)
 	if err != nil {
 		return err
+	}
+	if account.State == auth.Pending {
+		return writeJSON(w, next{"/signup?waiting"})
 	}
 	if err := p.enter(w, r, account); err != nil {
 		return err

@@ -58,7 +58,7 @@ func (p *Pages) talk(ctx context.Context, track, artist string) (*templates.Talk
 	if err != nil {
 		return nil, err
 	}
-	comments, err := outbox.Comments(ctx, p.DB.Read, track, shownComments)
+	comments, err := outbox.Comments(ctx, p.DB.Read, track, shownComments, unavoided(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 
+	"gorm.io/gorm"
+
+	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/media"
 	"antiphon/templates"
@@ -59,7 +62,7 @@ func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, add
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	rows, err := outbox.Timeline(ctx, p.DB.Read, me(ctx), after, postRows+1)
+	rows, err := outbox.Timeline(ctx, p.DB.Read, me(ctx), after, postRows+1, unavoided(ctx))
 	if err != nil {
 		return err
 	}
@@ -75,6 +78,11 @@ func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, add
 		return err
 	}
 	return p.Render(w, status, view)
+}
+
+// unavoided leaves out whom the visitor blocks or mutes.
+func unavoided(ctx context.Context) func(q *gorm.DB, column string) *gorm.DB {
+	return func(q *gorm.DB, column string) *gorm.DB { return moderation.Unavoided(q, column, me(ctx)) }
 }
 
 func (p *Pages) posts(ctx context.Context, rows []outbox.Post) ([]templates.Post, error) {

@@ -140,7 +140,7 @@ func New(config Config, p Parts) *Inbox {
 // as: the verb of an activity sent or received before, or the type of its object, or what a Recognizer says. The kind
 // "" takes what no other handler of the verb takes. A second handler of one pair replaces the first.
 func (i *Inbox) Handle(verb vocab.Verb, kind string, fn Handler) {
-	i.handlers[verbKind{verb, kind}] = fn
+	i.handlers[verbKind{verb, kind}] = i.unlessAvoided(fn)
 }
 
 // Recognize adds a way to tell the kind of a named object.

@@ -95,6 +95,11 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.authorize(a, key.Owner); err != nil {
 		return err
 	}
+	if verdict, err := i.hosts.JudgeActor(r.Context(), key.Owner); err != nil {
+		return err
+	} else if verdict.Blocked {
+		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + key.Owner}
+	}
 	host := actor.HostOf(key.Owner)
 	if err := errors.Join(i.hosts.Reached(r.Context(), host), i.hosts.Heard(r.Context(), host, httpsig.DialectOf(r))); err != nil {
 		return err
@@ -137,11 +142,12 @@ func (i *Inbox) admit(r *http.Request) error {
 	if host == "" {
 		return answer{status: http.StatusUnauthorized, words: "the key id is not a URI with a host"}
 	}
-	blocked, err := i.hosts.IsBlocked(r.Context(), host)
+	owner, _, _ := strings.Cut(keyID, "#")
+	verdict, err := i.hosts.JudgeActor(r.Context(), owner)
 	if err != nil {
 		return err
 	}
-	if blocked {
+	if verdict.Blocked {
 		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + host}
 	}
 	if wait, ok := i.limits.allow(host, i.now()); !ok {

@@ -130,10 +130,14 @@ func empty(q *gorm.DB) error {
 	return nil
 }
 
-// Comments returns the oldest comments of a track, by time, at most limit of them.
-func Comments(ctx context.Context, tx *gorm.DB, track string, limit int) ([]Comment, error) {
+// Comments returns the oldest comments of a track, by time, at most limit of them. Only narrows the query as Timeline's.
+func Comments(ctx context.Context, tx *gorm.DB, track string, limit int, only ...func(q *gorm.DB, column string) *gorm.DB) ([]Comment, error) {
 	var out []Comment
-	err := tx.WithContext(ctx).Where("track = ?", track).Order("created_at, uri").Limit(limit).Find(&out).Error
+	q := tx.WithContext(ctx).Where("track = ?", track)
+	for _, narrow := range only {
+		q = narrow(q, "comments.actor")
+	}
+	err := q.Order("created_at, uri").Limit(limit).Find(&out).Error
 	if err != nil {
 		return nil, fmt.Errorf("read comments of %s: %w", track, err)
 	}

@@ -169,12 +169,18 @@ async function talk(ada, lin, report) {
   // Somebody without an account here, on the artist's server: the button leads to the own one.
   note("away");
   const seen = lin.strangers.length;
+  // Both servers have one host here, so that one's answer to a stranger would end the visit at the other.
+  const kept = await lin.context.cookies();
+  await lin.context.clearCookies();
   const stranger = await lin.context.newPage();
   await stranger.goto(`${ada.base}/@${ada.name}`);
   await stranger.click("details.elsewhere summary");
   await stranger.fill("#handle", `@${lin.name}@${new URL(lin.base).host}`);
   await stranger.click('details.elsewhere button[value="Follow"]');
-  await stranger.waitForURL((u) => u.origin === lin.base);
+  await stranger.waitForURL((u) => u.origin === lin.base && u.pathname === "/login");
+  await lin.context.clearCookies();
+  await lin.context.addCookies(kept);
+  await stranger.goto(lin.base + new URL(stranger.url()).searchParams.get("next"));
   await stranger.locator(".artistpage").waitFor();
   report.away = stranger.url();
   await stranger.close();
