@@ -57,6 +57,8 @@ type User struct {
 	Avatar string
 	// URL is the person's page here.
 	URL string
+	// Unseen counts notices that the person has not looked at.
+	Unseen int
 	// Admin shows the way to the admin's pages.
 	Admin bool
 	// Custody is CustodyOwn or CustodyDelegated.
@@ -107,6 +109,8 @@ type Track struct {
 	ArtistHandle string
 	// Release is the title of the release it belongs to, or empty.
 	Release string
+	// ReleaseURL is the release's page, or empty.
+	ReleaseURL string
 	// Cover is an image URL on this instance, or empty; CoverAlt describes it.
 	Cover, CoverAlt string
 	// Accent is the cover's leading color as "#rrggbb", or empty.

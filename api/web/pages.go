@@ -12,6 +12,7 @@ import (
 	"antiphon/api/auth"
 	"antiphon/federation/account"
 	"antiphon/federation/moderation"
+	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -66,6 +67,8 @@ type Parts struct {
 	Purchases Purchases
 	Sales     Sales
 	Follower  Follower
+	Social    Social
+	Finder    Finder
 	Profiles  Profiles
 	Remote    Remote
 	Hosts     Hosts
@@ -83,12 +86,13 @@ type Pages struct {
 	Parts
 	host    string
 	uploads *uploads
+	askers  *askers
 }
 
 // New makes the pages.
 func New(c Config, p Parts) (*Pages, error) {
 	_, host, _ := strings.Cut(c.BaseURL, "://")
-	pages := &Pages{Config: c, Parts: p, host: host}
+	pages := &Pages{Config: c, Parts: p, host: host, askers: newAskers()}
 	uploads, err := pages.newUploads()
 	if err != nil {
 		return nil, err
@@ -116,6 +120,9 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	if n, err := outbox.CountUnseen(r.Context(), p.DB.Read, a.Actor); err == nil {
+		l.User.Unseen = n
 	}
 	if unseen, err := moderation.Tidings(r.Context(), p.DB.Read, a.Actor, true, 99); err == nil {
 		l.User.Tidings = len(unseen)

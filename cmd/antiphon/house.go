@@ -19,6 +19,7 @@ import (
 	"antiphon/api/web"
 	"antiphon/federation/account"
 	"antiphon/federation/actor"
+	"antiphon/federation/catchup"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
@@ -62,6 +63,7 @@ type house struct {
 	hosts      *discover.Hosts
 	outbox     *outbox.Outbox
 	inbox      *inbox.Inbox
+	catchup    *catchup.Service
 	trade      *trade.Service
 	members    *account.Service
 	moderation *moderation.Service
@@ -204,6 +206,10 @@ func (h *house) openFederation(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Changed: h.access.Refetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
+	h.catchup = catchup.New(catchup.Config{}, catchup.Parts{
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Inbox: h.inbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+	})
+	h.catchup.Register(h.jobs)
 	h.moderation = moderation.New(moderation.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks,
 		Log: h.log, Now: time.Now,

@@ -19,6 +19,7 @@ import (
 	"antiphon/api/web"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
 	"antiphon/federation/outbox"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -48,7 +49,7 @@ func (h *house) openPages(context.Context) error {
 		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
-		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
@@ -156,6 +157,23 @@ func (f follower) Follow(ctx context.Context, me, target string) (string, error)
 // Unfollow implements [web.Follower].
 func (f follower) Unfollow(ctx context.Context, me, target string) error {
 	return f.outbox.Unfollow(ctx, me, target)
+}
+
+// finder finds people of other servers for the pages.
+type finder struct {
+	actors *actor.Registry
+	fetch  *fetch.Fetcher
+}
+
+// Lookup implements [web.Finder].
+func (f finder) Lookup(ctx context.Context, text string) (string, error) {
+	found, err := f.actors.Lookup(ctx, text)
+	return found.URI, err
+}
+
+// Intents implements [web.Finder].
+func (f finder) Intents(ctx context.Context, handle string) (vocab.JRD, error) {
+	return f.fetch.Intents(ctx, handle)
 }
 
 // notFollowed says in words why somebody could not be found.

@@ -53,7 +53,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := h.welcome(ctx, stdout); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx)); err != nil {
+	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx), h.catchup.Begin(ctx)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// The jobs end after the last request, so they do not end with ctx.
@@ -67,6 +67,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { h.orders.Watch(ctx) })
 	watching.Go(func() { h.access.Tend(ctx) })
+	watching.Go(func() { h.catchup.Watch(ctx) })
 	server := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),

@@ -31,8 +31,16 @@ func pages() map[string]View {
 		{Author: "Orchester der vergessenen Straßenbahnhaltestellen", Handle: "@orchester@b.example", AuthorURL: "/@o", When: now.Add(-90 * time.Hour), Track: &all[3]},
 		{Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now.Add(-99 * time.Hour), Text: "<p>Demo from the attic.</p>", Track: &all[2]},
 	}
-	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Pager: Pager{Page: 1, Pages: 3, Next: "/?page=2"}}
+	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Older: "/?after=x"}
 	out["timeline-empty"] = &Timeline{Layout: layout("/", user), Address: "ada@@kirchplatz", AddressError: "This is neither an address nor a link. An address looks like @ada@kirchplatz.example."}
+
+	out["told"] = &Notices{Layout: layout("/notices", user), Older: "/notices?after=x", Told: []Told{
+		{Kind: "reply", Actor: "Ada Brandt", ActorURL: "/@ada", Handle: "@ada@kirchplatz.example", When: now, Text: "<p>It was the last one of that night.</p>", URL: "/@ada/dusk", Title: all[0].Title, New: true},
+		{Kind: "like", Actor: "Nour", ActorURL: "/artist?uri=x", Handle: "@nour@music.example", When: now, URL: "/@ada/dusk", Title: all[0].Title},
+	}}
+	out["told-empty"] = &Notices{Layout: layout("/notices", user)}
+	out["album"] = &Album{Layout: layout("/albums/1", nil), Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent, Tracks: all[:4], Length: 17 * time.Minute}
+	out["embed"] = &Embed{Layout: layout("/embed/1", nil), Track: all[1], URL: "https://kirchplatz.example/@ada/dusk"}
 
 	out["signup"] = &Signup{Layout: layout("/signup", nil), Host: "kirchplatz.example", InviteNeeded: true, Invite: "k3f9-lantern", Rules: []string{"Post only what you made or may share.", "Be kind; there are children in the choir."}}
 	out["signup-closed"] = &Signup{Layout: layout("/signup", nil), Closed: true}
@@ -116,13 +124,13 @@ func pages() map[string]View {
 	out["artist-empty"] = &empty
 
 	page := TrackPage{Layout: layout("/tracks/1", nil), Track: all[0], Description: template.HTML(story), Tags: []Link{{Label: "#folk", URL: "/tags/folk"}, {Label: "#choir", URL: "/tags/choir"}},
-		License: Link{Label: "CC BY-SA 4.0", URL: "https://creativecommons.org/licenses/by-sa/4.0/"}, Formats: []string{"FLAC", "MP3", "Opus"}, Likes: 48, Boosts: 12, ElsewhereURL: "/tracks/1/elsewhere", More: []Track{all[1], all[2], all[7]}}
+		License: Link{Label: "CC BY-SA 4.0", URL: "https://creativecommons.org/licenses/by-sa/4.0/"}, Formats: []string{"FLAC", "MP3", "Opus"}, Likes: 48, Boosts: 12, Away: true, Talk: talk(true), More: []Track{all[1], all[2], all[7]}}
 	out["track"] = &page
 	owned := page
 	owned.Layout, owned.Track = layout("/tracks/2", user), all[1]
 	out["track-owned"] = &owned
 	long := page
-	long.Layout, long.Track, long.More, long.ElsewhereURL = layout("/tracks/4", user), all[3], nil, ""
+	long.Layout, long.Track, long.More, long.Away = layout("/tracks/4", user), all[3], nil, false
 	long.Remote = &Remote{Host: "a-very-long-instance-name.music.example", URL: "https://x.example/4"}
 	out["track-remote-long"] = &long
 	bare := page
@@ -249,4 +257,14 @@ func sampleCode() Code {
 		}
 	}
 	return Code{Size: 41, Path: path.String()}
+}
+
+// talk is a conversation with all that can happen in one.
+func talk(open bool) *Talk {
+	return &Talk{Subject: "https://kirchplatz.example/tracks/1", Open: open, Liked: true, Total: 3, Comments: []Comment{
+		{URI: "1", ID: "c-1", Author: "Lin", Handle: "@lin@b.example", AuthorURL: "/artist?uri=x", When: now, Text: "<p>The tram at the end!</p>", Original: "https://b.example/1"},
+		{URI: "2", ID: "c-2", Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now, Text: "<p>It was the last one of that night.</p>", Indent: 1, Removable: true},
+		{URI: "3", ID: "c-3", Deleted: true, Indent: 2},
+		{URI: "4", ID: "c-4", Author: "نور الهاشمي", Handle: "@nour@music.example", AuthorURL: "/@nour", When: now, Text: "<p>أغنية جميلة جدا.</p>", Indent: 3},
+	}}
 }

@@ -36,6 +36,7 @@ var checks = []check{
 	{"grant", "issuing a 2-of-3 grant, and a proxy's answers", (*bench).grant},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
+	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"delivery", "a post to the servers of its followers against signing alone", (*bench).delivery},
