@@ -125,7 +125,7 @@ func ParseActivity(raw []byte) (Activity, error) {
 		return a, fmt.Errorf("parse activity of type %.100v: %w", o.get("type"), ErrUnknownType)
 	}
 	a.Type = verb
-	objects, err := readReferences(members["object"])
+	objects, err := readReferences(listed(verb, members["object"]))
 	if err != nil || len(objects) == 0 {
 		return Activity{}, fmt.Errorf("parse activity: object is neither a URI nor an object: %w", ErrInvalid)
 	}
@@ -161,6 +161,15 @@ func verbOf(v any) (Verb, bool) {
 		name, _ = list[1].(string)
 	}
 	return Verb(name), newStreamsActivity(Verb(name)) != nil
+}
+
+// listed is what a Delete is about when it is written as one object with a list of ids, as Funkwhale does: the list.
+func listed(verb Verb, raw json.RawMessage) json.RawMessage {
+	var one struct{ ID json.RawMessage }
+	if verb != VerbDelete || json.Unmarshal(raw, &one) != nil || !bytes.HasPrefix(bytes.TrimSpace(one.ID), []byte("[")) {
+		return raw
+	}
+	return one.ID
 }
 
 func readReferences(raw json.RawMessage) ([]Ref, error) {
