@@ -67,6 +67,9 @@ type TrackPage struct {
 	// ElsewhereURL takes a handle by GET (?handle=@name@host) and leads to the
 	// same track on the visitor's own instance; empty hides the box.
 	ElsewhereURL string
+	// GuestURL leads to where one buys with an account of another server;
+	// empty hides the way there.
+	GuestURL string
 	// PurchaseURL leads to a purchase under way, or is empty.
 	PurchaseURL string
 	// More are further tracks by the same artist, at most 6.

@@ -61,6 +61,8 @@ type User struct {
 	Admin bool
 	// Custody is CustodyOwn or CustodyDelegated.
 	Custody Custody
+	// Guest says that the person has no account here, and may only buy and play.
+	Guest bool
 }
 
 // Custody says who can open what a listener bought.

@@ -99,6 +99,10 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 		Name: a.Name, Display: a.Name, Handle: p.handle(a.Name, p.host), Actor: a.Actor, URL: "/@" + a.Name,
 		Admin: a.Role == auth.Admin, Custody: templates.Custody(a.Custody),
 	}
+	if a.Role == auth.Guest {
+		l.User.Display, l.User.Handle, l.User.URL, l.User.Guest = "@"+a.Name, "", "/library", true
+		return l
+	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
 	}

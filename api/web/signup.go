@@ -9,13 +9,18 @@ import (
 
 // SignupPage is GET /signup.
 func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
-	if me(r.Context()) != "" {
+	if me(r.Context()) != "" && !isGuest(r) {
 		return seeOther(w, r, "/")
 	}
 	invite := r.URL.Query().Get("invite")
-	return p.Render(w, http.StatusOK, &templates.Signup{
+	view := &templates.Signup{
 		Layout: p.Layout(r), Host: p.host, Invite: invite, InviteNeeded: !p.Auth.Open(), Closed: !p.Auth.Open() && invite == "", Rules: p.Rules,
-	})
+	}
+	if isGuest(r) {
+		// Who has bought here may stay.
+		view.Guest, view.InviteNeeded, view.Closed = view.User.Display, false, false
+	}
+	return p.Render(w, http.StatusOK, view)
 }
 
 // SignUp is POST /signup: it makes the account and logs it in.
@@ -23,6 +28,9 @@ func (p *Pages) SignUp(w http.ResponseWriter, r *http.Request) error {
 	var a auth.Application
 	if err := readJSON(r, &a); err != nil {
 		return err
+	}
+	if isGuest(r) {
+		a.Guest = me(r.Context())
 	}
 	account, err := p.Auth.SignUp(r.Context(), a, r.RemoteAddr)
 	if err != nil {

@@ -68,6 +68,9 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	}
 	if me(r.Context()) == "" {
 		view.ElsewhereURL = "/elsewhere/" + string(t.ID)
+		if view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
+			view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
+		}
 	}
 	others, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, 0, 7)
 	if err != nil {

@@ -55,6 +55,8 @@ type report struct {
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
 	Problems, Strangers      []string
+	Order                    string
+	Links                    []string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

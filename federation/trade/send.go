@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+
+	"gorm.io/gorm"
 
 	"antiphon/federation/outbox"
 	"antiphon/payments"
@@ -18,6 +21,9 @@ func (s *Service) sendOffer(ctx context.Context, id string) error {
 	p, err := s.Purchases.ByID(ctx, id)
 	if err != nil {
 		return err
+	}
+	if s.ofGuest(p.Offer, p.Buyer) {
+		return s.placeForGuest(ctx, p)
 	}
 	nonce, err := base64.RawURLEncoding.DecodeString(p.Nonce)
 	if err != nil {
@@ -55,7 +61,11 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
+	object := s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw)
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.acceptGuest(ctx, o, object)
+	}
+	return s.send(ctx, object, vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
@@ -70,6 +80,9 @@ func (s *Service) sendWords(ctx context.Context, order, words string) error {
 	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
 	if err != nil {
 		return err
+	}
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.Purchases.Noted(tx, o.Artist, o.URI, words) })
 	}
 	return s.send(ctx, nil, vocab.Activity{
 		ID: o.URI + "/words/" + digest(words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
@@ -100,13 +113,22 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw), o.Buyer)
+	object := s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw)
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.receiptForGuest(ctx, o, object)
+	}
+	return s.create(ctx, object, o.Buyer)
 }
 
 // sendGrant brings a grant to its buyer.
 func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	g, err := s.Access.Grant(ctx, uri)
 	if err != nil {
+		return err
+	}
+	if o, err := payments.OrderByURI(ctx, s.DB.Read, g.Agreement); err == nil && s.ofGuest(o.Offer, o.Buyer) {
+		return s.keepForGuest(ctx, uri)
+	} else if err != nil && !errors.Is(err, payments.ErrNotFound) {
 		return err
 	}
 	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
