@@ -105,14 +105,11 @@ func (a Activity) Public() bool {
 // answered; the other errors are ErrInvalid and those of jsonld. Whether the id lies on the actor's host and the
 // actor is the signer is for the inbox to check.
 func ParseActivity(raw []byte) (Activity, error) {
-	o, err := openObject(raw)
+	values, members, err := jsonld.ParseMembers(raw)
 	if err != nil {
 		return Activity{}, fmt.Errorf("parse activity: %w", err)
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return Activity{}, fmt.Errorf("parse activity: %w: %w", jsonld.ErrMalformed, err)
-	}
+	o := newObject(values)
 	a := Activity{Raw: raw, ID: o.maybeURI("id"), Actor: o.sole("actor")}
 	if !o.hasContext() {
 		o.fail("@context", "is missing")
@@ -125,7 +122,7 @@ func ParseActivity(raw []byte) (Activity, error) {
 		return a, fmt.Errorf("parse activity of type %.100v: %w", o.get("type"), ErrUnknownType)
 	}
 	a.Type = verb
-	objects, err := readReferences(listed(verb, members["object"]))
+	objects, err := readReferences(listed(verb, members["object"], values["object"]))
 	if err != nil || len(objects) == 0 {
 		return Activity{}, fmt.Errorf("parse activity: object is neither a URI nor an object: %w", ErrInvalid)
 	}
@@ -133,10 +130,10 @@ func ParseActivity(raw []byte) (Activity, error) {
 	if len(objects) > 1 {
 		a.Others = objects[1:]
 	}
-	if a.Target, err = readReference(members["target"]); err != nil {
+	if a.Target, err = reference(members["target"], values["target"]); err != nil {
 		return Activity{}, fmt.Errorf("parse activity: target: %w", err)
 	}
-	if a.Result, err = readReference(members["result"]); err != nil {
+	if a.Result, err = reference(members["result"], values["result"]); err != nil {
 		return Activity{}, fmt.Errorf("parse activity: result: %w", err)
 	}
 	a.To, a.Cc, a.Audience = o.audience("to"), o.audience("cc"), o.audience("audience")
@@ -164,29 +161,31 @@ func verbOf(v any) (Verb, bool) {
 }
 
 // listed is what a Delete is about when it is written as one object with a list of ids, as Funkwhale does: the list.
-func listed(verb Verb, raw json.RawMessage) json.RawMessage {
-	var one struct{ ID json.RawMessage }
-	if verb != VerbDelete || json.Unmarshal(raw, &one) != nil || !bytes.HasPrefix(bytes.TrimSpace(one.ID), []byte("[")) {
-		return raw
+func listed(verb Verb, raw json.RawMessage, v any) (json.RawMessage, any) {
+	one, _ := v.(map[string]any)
+	ids, ok := one["id"].([]any)
+	var members struct{ ID json.RawMessage }
+	if verb != VerbDelete || !ok || json.Unmarshal(raw, &members) != nil {
+		return raw, v
 	}
-	return one.ID
+	return members.ID, ids
 }
 
-func readReferences(raw json.RawMessage) ([]Ref, error) {
-	var list []json.RawMessage
-	if len(raw) > 0 && bytes.TrimSpace(raw)[0] == '[' {
+// readReferences reads one reference or a list of them, given as text and as values.
+func readReferences(raw json.RawMessage, v any) ([]Ref, error) {
+	values, ok := v.([]any)
+	list := []json.RawMessage{raw}
+	if ok {
+		list = nil
 		if err := json.Unmarshal(raw, &list); err != nil {
 			return nil, err
 		}
-	} else if raw != nil {
-		list = []json.RawMessage{raw}
-	}
-	if len(list) > maxObjects {
-		list = list[:maxObjects]
+	} else if values = []any{v}; v == nil {
+		return nil, nil
 	}
 	var out []Ref
-	for _, r := range list {
-		o, err := readReference(r)
+	for i, r := range list[:min(len(list), maxObjects)] {
+		o, err := reference(r, values[i])
 		if err != nil {
 			return nil, err
 		}
@@ -206,6 +205,11 @@ func readReference(raw json.RawMessage) (Ref, error) {
 			return Ref{}, fmt.Errorf("%w: %w", jsonld.ErrMalformed, err)
 		}
 	}
+	return reference(raw, v)
+}
+
+// reference is readReference of a text whose value is known.
+func reference(raw json.RawMessage, v any) (Ref, error) {
 	switch v := v.(type) {
 	case nil:
 		return Ref{}, nil

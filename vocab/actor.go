@@ -43,7 +43,7 @@ type Actor struct {
 	Inbox string
 	// The collections, and SharedInbox and Reencrypt, are on the actor's origin too; one that is not is not read.
 	Outbox, Followers, Following, Featured, Liked string
-	Tracks, Playlists, Subscribers                string
+	Tracks, Playlists, Releases, Subscribers      string
 	SharedInbox                                   string
 	// Reencrypt is where an instance re-encrypts as a proxy.
 	Reencrypt                                          string
@@ -109,7 +109,7 @@ func (a Actor) Build() (map[string]any, error) {
 	}
 	for name, uri := range map[string]string{
 		"followers": a.Followers, "following": a.Following, "featured": a.Featured, "liked": a.Liked, "tracks": a.Tracks,
-		"playlists": a.Playlists, "subscribers": a.Subscribers, "movedTo": a.MovedTo,
+		"playlists": a.Playlists, "releases": a.Releases, "subscribers": a.Subscribers, "movedTo": a.MovedTo,
 	} {
 		put(m, name, uri)
 	}
@@ -161,7 +161,7 @@ func ReadActor(raw []byte) (Actor, error) {
 	a.Summary, a.URL, a.Published = o.looseText("summary", maxHTML), o.looseLink("url"), o.looseTime("published")
 	for name, to := range map[string]*string{
 		"outbox": &a.Outbox, "followers": &a.Followers, "following": &a.Following, "featured": &a.Featured,
-		"liked": &a.Liked, "tracks": &a.Tracks, "playlists": &a.Playlists, "subscribers": &a.Subscribers,
+		"liked": &a.Liked, "tracks": &a.Tracks, "playlists": &a.Playlists, "releases": &a.Releases, "subscribers": &a.Subscribers,
 	} {
 		*to = o.looseSibling(name, a.ID)
 	}

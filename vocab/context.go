@@ -33,6 +33,8 @@ const (
 	KindActivity Kind = "Activity"
 	// KindPlaylist is a listener's or artist's list of tracks.
 	KindPlaylist Kind = "Playlist"
+	// KindAlbum is a release: an artist's tracks in order.
+	KindAlbum Kind = "Album"
 	// KindListen is one play.
 	KindListen Kind = "Listen"
 	// KindSubscription is a standing relationship between a fan and an artist.
@@ -128,6 +130,7 @@ var terms = map[string]definition{
 
 	"tracks":      {"mus", "tracks", true},
 	"playlists":   {"mus", "playlists", true},
+	"releases":    {"mus", "releases", true},
 	"subscribers": {"mus", "subscribers", true},
 	"track":       {"mus", "track", true},
 	"product":     {"mus", "product", true},
@@ -187,10 +190,11 @@ var terms = map[string]definition{
 var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindActor: {[]string{Security, MultikeyContext}, []string{"featured", "discoverable", "indexable",
 		"manuallyApprovesFollowers", "alsoKnownAs", "movedTo", "PropertyValue", "value", "tracks", "playlists",
-		"subscribers", "assertionMethod", "keyAgreement", "verifyingKey", "requestingKey", "sealingKey", "kem", "kdf", "aead", "reencrypt", "keyLink"}},
+		"releases", "subscribers", "assertionMethod", "keyAgreement", "verifyingKey", "requestingKey", "sealingKey", "kem", "kdf", "aead", "reencrypt", "keyLink"}},
 	KindNote:         {nil, []string{"Hashtag", "sensitive", "AudioTrack", "track"}},
 	KindActivity:     {nil, []string{"code"}},
 	KindPlaylist:     {nil, []string{"Playlist"}},
+	KindAlbum:        {nil, []string{"Album"}},
 	KindListen:       {nil, []string{"position"}},
 	KindSubscription: {nil, []string{"Subscription"}},
 	KindProposal: {nil, []string{"Proposal", "Intent", "action", "purpose", "unitBased", "publishes", "reciprocal",

@@ -22,6 +22,8 @@ type NodeInfo struct {
 	OpenRegistrations                               bool
 	// Users are all of them, ActiveMonth and ActiveHalfYear those who logged in within 30 and 180 days.
 	Users, ActiveMonth, ActiveHalfYear, LocalPosts int64
+	// LocalComments are the answers that members wrote; posts do not count them.
+	LocalComments int64
 	// Name and Description are the instance's.
 	Name, Description string
 	// Features are what the server says it can do beyond what everybody can.
@@ -46,7 +48,7 @@ func (n NodeInfo) Object(version string) map[string]any {
 		"services": map[string]any{"inbound": []any{}, "outbound": []any{}}, "openRegistrations": n.OpenRegistrations,
 		"usage": map[string]any{
 			"users":      map[string]any{"total": n.Users, "activeMonth": n.ActiveMonth, "activeHalfyear": n.ActiveHalfYear},
-			"localPosts": n.LocalPosts,
+			"localPosts": n.LocalPosts, "localComments": n.LocalComments,
 		},
 		"metadata": metadata,
 	}
@@ -66,7 +68,7 @@ func ReadNodeInfo(raw []byte) (NodeInfo, error) {
 	}
 	n.OpenRegistrations = o.get("openRegistrations") == true
 	for _, usage := range o.looseObjects("usage", 1) {
-		n.LocalPosts = usage.looseCount("localPosts")
+		n.LocalPosts, n.LocalComments = usage.looseCount("localPosts"), usage.looseCount("localComments")
 		for _, users := range usage.looseObjects("users", 1) {
 			n.Users, n.ActiveMonth = users.looseCount("total"), users.looseCount("activeMonth")
 			n.ActiveHalfYear = users.looseCount("activeHalfyear")

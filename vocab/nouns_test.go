@@ -44,6 +44,7 @@ func nouns() []noun {
 		{"keyfragment", vocab.KindKeyFragment, true, func() object { return sampleKeyFragment() }, reader(vocab.ReadKeyFragment)},
 		{"membership", vocab.KindMembership, true, func() object { return sampleMembership() }, reader(vocab.ReadMembership)},
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
+		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
 		{"subscription", vocab.KindSubscription, false, func() object { return sampleSubscription() }, reader(vocab.ReadSubscription)},
 	}
@@ -183,6 +184,15 @@ func samplePlaylist() vocab.Playlist {
 		URL: "https://b.example/@lin/playlists/3", Followers: buyer + "/playlists/3/followers", To: []string{vocab.Public},
 		Published: at(8, 0, 0), Updated: at(9, 0, 0),
 		Tracks: []string{"https://s.example/tracks/77", "https://other.example/68ab/track/4", "https://s.example/tracks/77"},
+	}
+}
+
+func sampleRelease() vocab.Release {
+	return vocab.Release{
+		ID: "https://s.example/albums/9", AttributedTo: artist, Name: "Boiler Songs", URL: "https://s.example/albums/9",
+		Published: at(8, 0, 0), Updated: at(9, 0, 0), To: []string{vocab.Public}, Cc: []string{artist + "/followers"},
+		Cover:  vocab.Media{URL: "https://s.example/media/cover.jpg", MediaType: "image/jpeg"},
+		Tracks: []string{"https://s.example/tracks/77", "https://s.example/tracks/78"},
 	}
 }
 

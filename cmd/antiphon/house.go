@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/time/rate"
 	"gorm.io/gorm"
 
 	"antiphon/api/auth"
@@ -112,6 +113,7 @@ func (h *house) openDisk(ctx context.Context) error {
 	h.jobs = jobs.New(h.db, h.log)
 	h.http = httpx.New(httpx.Config{
 		UserAgent: "Antiphon/" + version + " (+" + h.config.Server.BaseURL + ")", AllowLoopback: h.config.Server.Development,
+		Own: actor.HostOf(h.config.Server.BaseURL),
 	})
 	h.closing(func() error { h.http.Close(); return nil })
 	return nil
@@ -175,7 +177,10 @@ func (h *house) openFederation(ctx context.Context) error {
 		},
 	})
 	h.outbox.Register(h.jobs)
-	h.inbox = inbox.New(inbox.Config{BaseURL: h.config.Server.BaseURL}, inbox.Parts{
+	perSecond := h.config.Federation.InboxRate
+	h.inbox = inbox.New(inbox.Config{
+		BaseURL: h.config.Server.BaseURL, Rate: rate.Limit(perSecond), Burst: 30 * perSecond,
+	}, inbox.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)

@@ -55,13 +55,14 @@ func (r *Registry) describe(ctx context.Context, stored row) (vocab.Actor, error
 	case Instance:
 		return a, r.describeInstance(ctx, &a)
 	case Artist:
-		a.Tracks = uri + "/tracks"
+		a.Tracks, a.Releases, a.Subscribers, a.Featured = uri+"/tracks", uri+"/releases", uri+"/subscribers", uri+"/featured"
 		text, number, err := r.secrets.VerifyingKey(ctx, uri)
 		if err != nil {
 			return a, fmt.Errorf("verifying key of %s: %w", uri, err)
 		}
 		a.VerifyingKeys = []vocab.Key{vocab.VerifyingKey(uri, number, text)}
 	}
+	a.Liked, a.Playlists = uri+"/liked", uri+"/playlists"
 	if n := int(stored.KeyNumber); n > 0 {
 		a.ReceivingKeys = []vocab.Key{vocab.ReceivingKey(uri, n, stored.ReceivingKey)}
 		a.RequestingKeys = []vocab.Key{vocab.RequestingKey(uri, n, stored.RequestingKey)}

@@ -74,45 +74,6 @@ func DropFollow(ctx context.Context, tx *gorm.DB, follower, followed string) err
 	return nil
 }
 
-// Followers returns who follows an actor, newest first.
-func Followers(ctx context.Context, tx *gorm.DB, uri string, offset, limit int) ([]string, error) {
-	return follows(ctx, tx, "follower", "followed", uri, offset, limit)
-}
-
-// Following returns whom an actor follows, newest first.
-func Following(ctx context.Context, tx *gorm.DB, uri string, offset, limit int) ([]string, error) {
-	return follows(ctx, tx, "followed", "follower", uri, offset, limit)
-}
-
-func follows(ctx context.Context, tx *gorm.DB, get, by, uri string, offset, limit int) ([]string, error) {
-	var out []string
-	err := tx.WithContext(ctx).Model(&Follow{}).Where(by+" = ? AND state = ?", uri, Accepted).
-		Order("created_at DESC, "+get).Offset(offset).Limit(limit).Pluck(get, &out).Error
-	if err != nil {
-		return nil, fmt.Errorf("read follows of %s: %w", uri, err)
-	}
-	return out, nil
-}
-
-// CountFollowers counts who follows an actor.
-func CountFollowers(ctx context.Context, tx *gorm.DB, uri string) (int64, error) {
-	return countFollows(ctx, tx, "followed", uri)
-}
-
-// CountFollowing counts whom an actor follows.
-func CountFollowing(ctx context.Context, tx *gorm.DB, uri string) (int64, error) {
-	return countFollows(ctx, tx, "follower", uri)
-}
-
-func countFollows(ctx context.Context, tx *gorm.DB, by, uri string) (int64, error) {
-	var n int64
-	err := tx.WithContext(ctx).Model(&Follow{}).Where(by+" = ? AND state = ?", uri, Accepted).Count(&n).Error
-	if err != nil {
-		return 0, fmt.Errorf("count follows of %s: %w", uri, err)
-	}
-	return n, nil
-}
-
 // FollowedHere reports whether a local actor follows uri or has asked to: deliveries overtake one another, and what the
 // actor sends to its new follower may be here before the Accept.
 func FollowedHere(ctx context.Context, tx *gorm.DB, uri string) (bool, error) {

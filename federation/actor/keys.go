@@ -22,6 +22,21 @@ type keys struct{ *Registry }
 
 // Key returns the key of that URI. Its error is ErrNotFound, ErrGone, or httpsig.ErrWeakKey.
 func (k keys) Key(ctx context.Context, keyID string, fresh bool) (httpsig.Key, error) {
+	known, turn, ok := read(&k.cache, &k.cache.keys, keyID, k.now())
+	if ok && !fresh {
+		return known, nil
+	}
+	key, err := k.find(ctx, keyID, fresh)
+	if err == nil && !k.Own(key.Owner) {
+		if fresh {
+			turn = k.cache.now() // fetching the actor was what dropped the old key
+		}
+		write(&k.cache, &k.cache.keys, keyID, key, k.now().Add(cached), turn)
+	}
+	return key, err
+}
+
+func (k keys) find(ctx context.Context, keyID string, fresh bool) (httpsig.Key, error) {
 	owner, err := k.ownerOf(ctx, keyID)
 	if err != nil {
 		return httpsig.Key{}, err

@@ -72,6 +72,7 @@ type Registry struct {
 	rand    io.Reader
 
 	flights singleflight.Group
+	cache   cache
 
 	mu sync.Mutex
 	// owners remembers which actor a key id without a fragment belongs to.
@@ -158,6 +159,24 @@ func take(q *gorm.DB, name string) (row, error) {
 	}
 	return found, nil
 }
+
+// HasInbox is nil when a local actor of that name, in any case, has an inbox here, and else ErrNotFound.
+func (r *Registry) HasInbox(ctx context.Context, name string) error {
+	name = strings.ToLower(name)
+	_, turn, ok := read(&r.cache, &r.cache.inboxes, name, r.now())
+	if ok {
+		return nil
+	}
+	if _, err := take(r.db.Read.WithContext(ctx).Where("host = ? AND name = ? AND local", r.host, name), name); err != nil {
+		return err
+	}
+	write(&r.cache, &r.cache.inboxes, name, struct{}{}, r.now().Add(cached), turn)
+	return nil
+}
+
+// Drop makes this process forget what it remembers of a remote actor and its keys. Call it after a transaction that has
+// changed or removed the actor.
+func (r *Registry) Drop(uri string) { r.cache.drop(uri) }
 
 // remember puts a value into one of the registry's maps.
 func remember[V any](r *Registry, m map[string]V, key string, value V) {

@@ -32,6 +32,12 @@ func (r *Registry) Find(ctx context.Context, uri string, fresh bool) (Actor, err
 	if r.Own(uri) {
 		return r.Local(ctx, uri)
 	}
+	if !fresh {
+		if a, _, ok := read(&r.cache, &r.cache.actors, uri, r.now()); ok {
+			return a, nil
+		}
+	}
+	turn := r.cache.now()
 	stored, err := take(r.db.Read.WithContext(ctx).Where("uri = ? AND NOT local", uri), uri)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Actor{}, err
@@ -43,7 +49,11 @@ func (r *Registry) Find(ctx context.Context, uri string, fresh bool) (Actor, err
 			age = r.now().Sub(*stored.FetchedAt)
 		}
 		if age < pause || !fresh && age < stale {
-			return r.actor(ctx, stored)
+			a, err := r.actor(ctx, stored)
+			if err == nil {
+				write(&r.cache, &r.cache.actors, uri, a, r.now().Add(min(cached, stale-age)), turn)
+			}
+			return a, err
 		}
 	}
 	found, err := r.refresh(ctx, uri)
@@ -131,10 +141,11 @@ func (r *Registry) put(ctx context.Context, fetched row) error {
 	if err != nil {
 		return fmt.Errorf("write actor %s: %w", fetched.URI, err)
 	}
+	r.cache.drop(fetched.URI)
 	return nil
 }
 
-// Forget removes a remote actor. What it made is for other rooms to remove.
+// Forget removes a remote actor. What it made is for other rooms to remove; Registry.Drop follows the commit.
 func Forget(ctx context.Context, tx *gorm.DB, uri string) error {
 	tx = tx.WithContext(ctx)
 	if err := tx.Where("follower = ? OR followed = ?", uri, uri).Delete(&Follow{}).Error; err != nil {

@@ -155,8 +155,8 @@ func TestBlocks(t *testing.T) {
 	if got, err := i.Hosts.IsBlocked(t.Context(), "sub.bad.example"); err != nil || got {
 		t.Errorf("block was not lifted, %v", err)
 	}
-	if list, err := i.Hosts.List(t.Context(), 0, 10); err != nil || len(list) != 3 {
-		t.Errorf("%d hosts, %v", len(list), err)
+	if list, err := i.Hosts.Policies(t.Context(), 0, 10); err != nil || len(list) != 2 {
+		t.Errorf("%d policies, %v", len(list), err)
 	}
 }
 

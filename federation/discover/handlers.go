@@ -131,15 +131,19 @@ func (d *Directory) nodeinfo(w http.ResponseWriter, r *http.Request, version str
 		{&info.ActiveMonth, activeSince, []any{d.now().UTC().AddDate(0, 0, -30)}},
 		{&info.ActiveHalfYear, activeSince, []any{d.now().UTC().AddDate(0, 0, -180)}},
 		{&info.LocalPosts, "SELECT COUNT(*) FROM objects WHERE local AND kind = 'Note' AND deleted_at IS NULL", nil},
+		{&info.LocalComments, localComments, nil},
 	} {
 		if err := d.db.Read.WithContext(r.Context()).Raw(count.query, count.args...).Scan(count.to).Error; err != nil {
 			d.fail(w, fmt.Errorf("count for NodeInfo: %w", err))
 			return
 		}
 	}
+	info.LocalPosts -= info.LocalComments // an answer is a Note, too
 	contentType := `application/json; profile="http://nodeinfo.diaspora.software/ns/schema/` + version + `#"`
 	d.write(w, contentType, info.Object(version))
 }
+
+const localComments = "SELECT COUNT(*) FROM comments JOIN actors ON actors.uri = comments.actor AND actors.local WHERE NOT comments.deleted"
 
 const activeSince = "SELECT COUNT(DISTINCT actor) FROM sessions WHERE seen_at > ?"
 

@@ -37,6 +37,10 @@ const (
 	known = 7 * 24 * time.Hour
 	// maxProbed bounds how many hosts that are down are remembered; when there are more, all are tried anew.
 	maxProbed = 10_000
+	// sightAge is how long this process believes what it has read of a host that another process may have changed since.
+	sightAge = 5 * time.Second
+	// maxSeen bounds how many hosts are kept in memory; a full memory is emptied.
+	maxSeen = 10_000
 	// maxError bounds what is kept of an error.
 	maxError = 300
 )
@@ -61,20 +65,31 @@ type Host struct {
 type HostsConfig struct {
 	// Scheme is https, or http for peers on loopback.
 	Scheme string
+	// Own is this instance's host, which no policy keeps away.
+	Own string
+	// AllowList admits only hosts with a policy of Allow.
+	AllowList bool
 }
 
 // Hosts remembers other servers: what they speak, whether they answer, and whom an admin blocked. It is safe for
 // concurrent use.
 type Hosts struct {
-	scheme string
-	db     *db.DB
-	http   *httpx.Client
-	log    *slog.Logger
-	now    func() time.Time
+	scheme    string
+	own       string
+	allowList bool
+	db        *db.DB
+	http      *httpx.Client
+	log       *slog.Logger
+	now       func() time.Time
+	policies  policies
 
 	mu sync.Mutex
 	// probed are the tries of hosts that are down by this process.
 	probed map[string]probe
+	// seen is what this process read of hosts lately: each received activity and each delivery asks.
+	seen map[string]sighting
+
+	dialects dialects
 }
 
 // probe is the last try of a host that is down, and how long the next one has to wait after it.
@@ -83,12 +98,21 @@ type probe struct {
 	wait time.Duration
 }
 
+// sighting is a host as it was read, and when.
+type sighting struct {
+	row Host
+	at  time.Time
+}
+
 // NewHosts makes the memory of other servers.
 func NewHosts(config HostsConfig, d *db.DB, client *httpx.Client, log *slog.Logger, now func() time.Time) *Hosts {
 	if config.Scheme == "" {
 		config.Scheme = "https"
 	}
-	return &Hosts{scheme: config.Scheme, db: d, http: client, log: log, now: now, probed: map[string]probe{}}
+	return &Hosts{
+		scheme: config.Scheme, own: Normalize(config.Own), allowList: config.AllowList, db: d, http: client, log: log, now: now,
+		probed: map[string]probe{}, seen: map[string]sighting{},
+	}
 }
 
 // Normalize brings a host to the one form in which it is kept and compared: punycode, lower case, without a trailing
@@ -107,39 +131,6 @@ func Normalize(host string) string {
 		return name
 	}
 	return net.JoinHostPort(name, port)
-}
-
-// IsBlocked reports whether an admin blocked the host or a domain above it, with or without a port.
-func (h *Hosts) IsBlocked(ctx context.Context, host string) (bool, error) {
-	host = Normalize(host)
-	names := []string{host}
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	if net.ParseIP(name) != nil {
-		names = append(names, name)
-	} else {
-		for name != "" {
-			names = append(names, name)
-			_, name, _ = strings.Cut(name, ".")
-		}
-	}
-	var n int64
-	err = h.db.Read.WithContext(ctx).Model(&Host{}).Where("host IN ? AND state = ?", names, Blocked).Count(&n).Error
-	if err != nil {
-		return false, fmt.Errorf("read block of %s: %w", host, err)
-	}
-	return n > 0, nil
-}
-
-// Block blocks a host and all below it, or with blocked false lifts that.
-func (h *Hosts) Block(ctx context.Context, tx *gorm.DB, host string, blocked bool) error {
-	state := OK
-	if blocked {
-		state = Blocked
-	}
-	return h.write(tx.WithContext(ctx), Host{Host: Normalize(host), State: state}, map[string]any{"state": state, "failures": 0})
 }
 
 func (h *Hosts) write(tx *gorm.DB, row Host, change map[string]any) error {
@@ -172,12 +163,41 @@ func (h *Hosts) read(ctx context.Context, host string) (Host, error) {
 	return row, nil
 }
 
+// see reads a host through this process's memory.
+func (h *Hosts) see(ctx context.Context, host string) (Host, error) {
+	h.mu.Lock()
+	have, ok := h.seen[host]
+	h.mu.Unlock()
+	if age := h.now().Sub(have.at); ok && age >= 0 && age < sightAge {
+		return have.row, nil
+	}
+	begun := h.now()
+	row, err := h.read(ctx, host)
+	if err != nil {
+		return Host{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seen) >= maxSeen {
+		clear(h.seen)
+	}
+	h.seen[host] = sighting{row, begun}
+	return row, nil
+}
+
+// forget has this process read a host anew, because it has changed it.
+func (h *Hosts) forget(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.seen, host)
+}
+
 // Wait tells how long a delivery to the host has to wait: not at all while it answers, and while it is down until the
 // next probe. Of all deliveries that ask while a host is down, one is let through at a time, ever more rarely, at last
 // every ten minutes.
 func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	host = Normalize(host)
-	row, err := h.read(ctx, host)
+	row, err := h.see(ctx, host)
 	if err != nil || row.State != Down {
 		return 0, err
 	}
@@ -195,16 +215,17 @@ func (h *Hosts) Wait(ctx context.Context, host string) (time.Duration, error) {
 	return 0, nil
 }
 
-// Reached records that the host answered, or spoke to us.
+// Reached records that the host answered, or spoke to us. Of a healthy host it costs a look into memory.
 func (h *Hosts) Reached(ctx context.Context, host string) error {
 	host = Normalize(host)
-	row, err := h.read(ctx, host)
+	row, err := h.see(ctx, host)
 	if err != nil || row.State == Blocked || row.State == OK && row.Failures == 0 {
 		return err
 	}
 	h.mu.Lock()
 	delete(h.probed, host)
 	h.mu.Unlock()
+	defer h.forget(host)
 	return h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		err := tx.Model(&Host{}).Where("host = ? AND state <> ?", host, Blocked).
 			Updates(map[string]any{"state": OK, "failures": 0, "last_error": ""}).Error
@@ -222,6 +243,7 @@ func (h *Hosts) Failed(ctx context.Context, host string, cause error) error {
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "")
 	}
+	defer h.forget(host)
 	return h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		change := map[string]any{
 			"failures": gorm.Expr("hosts.failures + 1"), "last_error": text,

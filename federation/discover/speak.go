@@ -22,8 +22,11 @@ const silence = time.Hour
 // transaction.
 func (h *Hosts) Speaks(ctx context.Context, host string) (bool, error) {
 	host = Normalize(host)
+	if blocked, err := h.IsBlocked(ctx, host); err != nil || blocked {
+		return false, err
+	}
 	row, err := h.read(ctx, host)
-	if err != nil || row.State == Blocked {
+	if err != nil {
 		return false, err
 	}
 	if row.CheckedAt != nil {

@@ -58,7 +58,7 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 		return answer{status: http.StatusUnsupportedMediaType, words: "send application/activity+json"}
 	}
 	if name, ok := personal(r.URL.Path); ok {
-		if _, err := i.actors.ByName(r.Context(), name); errors.Is(err, actor.ErrNotFound) {
+		if err := i.actors.HasInbox(r.Context(), name); errors.Is(err, actor.ErrNotFound) {
 			return answer{status: http.StatusNotFound, words: "no such inbox"}
 		} else if err != nil {
 			return err

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 func timeline(t *testing.T, i *fedtest.Instance, me string) []outbox.Post {
 	t.Helper()
-	posts, err := outbox.Timeline(t.Context(), i.DB.Read, me, 0, 50)
+	posts, err := outbox.Timeline(t.Context(), i.DB.Read, me, outbox.Position{}, 50)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -19,16 +17,10 @@ import (
 	"antiphon/vocab"
 )
 
-// pageSize is how many entries one page of a collection has.
-const pageSize = 30
-
-// maxPage bounds the number of a page.
-const maxPage = 100_000
-
 // Documents serves what this instance made to other servers: actors, posts, tracks, proposals, collections, and private
 // documents to those whom they are for. It answers GET and HEAD of any path with ActivityStreams JSON: 404 for what is
 // not here or not for whoever asks, and 410 with a Tombstone for what was deleted. Mount it at /actor, /users/, /notes/,
-// /tracks/, /products/, /agreements/, /receipts/, /grants/ and /kfrags/; a page (/@name, /@name/slug) may hand requests
+// /tracks/, /albums/, /products/, /agreements/, /receipts/, /grants/ and /kfrags/; a page (/@name, /@name/slug) may hand requests
 // to it that ask for JSON.
 func (o *Outbox) Documents() http.Handler {
 	verifier := &httpsig.Verifier{Origin: o.config.BaseURL, Keys: o.actors.Keys(), Now: o.now}
@@ -122,8 +114,9 @@ func (d *documents) find(r *http.Request) (raw []byte, public bool, err error) {
 		raw, err = d.actors.Document(ctx, uri)
 		return raw, true, err
 	case parts[0] == "users" && len(parts) == 3, path == "/actor/outbox", path == "/actor/followers", path == "/actor/following":
-		raw, err = d.collection(ctx, strings.TrimSuffix(uri, "/"+parts[len(parts)-1]), parts[len(parts)-1], r.URL.Query())
-		return raw, true, err
+		return d.ofActor(r, strings.TrimSuffix(uri, "/"+parts[len(parts)-1]), parts[len(parts)-1])
+	case parts[0] == "notes" && len(parts) == 3:
+		return d.ofNote(r, strings.TrimSuffix(uri, "/"+parts[2]), parts[2])
 	case strings.HasPrefix(path, "/@"):
 		return d.page(r, parts)
 	case parts[0] == "products" && len(parts) == 3 && parts[2] == "proposal":
@@ -131,6 +124,50 @@ func (d *documents) find(r *http.Request) (raw []byte, public bool, err error) {
 		return raw, true, err
 	}
 	return d.object(r, uri)
+}
+
+// ofActor returns a collection of an actor, or a page of it.
+func (d *documents) ofActor(r *http.Request, owner, name string) ([]byte, bool, error) {
+	who, err := d.actors.Local(r.Context(), owner)
+	if err != nil {
+		return nil, false, err
+	}
+	if name == "subscribers" {
+		raw, err := d.subscribers(r, who)
+		return raw, false, err
+	}
+	l, ok := ofActor[name]
+	if !ok {
+		return nil, false, fmt.Errorf("%w: collection %s", ErrNotFound, name)
+	}
+	raw, err := d.collection(r.Context(), owner+"/"+name, owner, l, r.URL.Query())
+	return raw, true, err
+}
+
+// subscribers is told to the artist alone: who pays whom is nobody else's business.
+func (d *documents) subscribers(r *http.Request, who actor.Actor) ([]byte, error) {
+	key, err := d.verifier.Verify(r.Context(), r, nil)
+	if err != nil || key.Owner != who.URI || who.Kind != actor.Artist {
+		return nil, fmt.Errorf("%w: subscribers of %s", ErrNotFound, who.URI)
+	}
+	return build(vocab.Collection{ID: who.URI + "/subscribers"})
+}
+
+// ofNote returns a collection of a public post of this instance, or a page of it.
+func (d *documents) ofNote(r *http.Request, note, name string) ([]byte, bool, error) {
+	l, ok := ofNote[name]
+	if !ok {
+		return nil, false, fmt.Errorf("%w: collection %s", ErrNotFound, name)
+	}
+	x, err := ObjectByURI(r.Context(), d.db.Read, note)
+	if err != nil {
+		return nil, false, err
+	}
+	if !x.Local || x.Audience != nil || x.Kind != kindNote || !x.Deleted.IsZero() {
+		return nil, false, fmt.Errorf("%w: %s of %s", ErrNotFound, name, note)
+	}
+	raw, err := d.collection(r.Context(), note+"/"+name, note, l, r.URL.Query())
+	return raw, true, err
 }
 
 // page finds the document of a page: an artist, or the announcement of a track.
@@ -234,56 +271,4 @@ func (d *documents) proposal(ctx context.Context, product string) ([]byte, error
 		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: vocab.Namespace + "AudioTrack",
 		Price: priceOf(p), Updated: p.UpdatedAt.UTC(),
 	}.Object())
-}
-
-// collection returns a collection of an actor, or with ?page=N one page of it, from 1.
-func (d *documents) collection(ctx context.Context, owner, name string, query url.Values) ([]byte, error) {
-	who, err := d.actors.Local(ctx, owner)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := lists[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: collection %s", ErrNotFound, name)
-	}
-	total, err := list.count(ctx, d.db.Read, who.URI)
-	if err != nil {
-		return nil, err
-	}
-	id := owner + "/" + name
-	c := vocab.Collection{ID: id, TotalItems: total}
-	last := max((total+pageSize-1)/pageSize, 1)
-	if !query.Has("page") {
-		c.First, c.Last = pageURI(id, 1), pageURI(id, last)
-		return build(c)
-	}
-	page, err := strconv.ParseInt(query.Get("page"), 10, 64)
-	if query.Get("page") == "true" {
-		page, err = 1, nil
-	}
-	if err != nil || page < 1 || page > maxPage {
-		return nil, fmt.Errorf("%w: page %.20q", ErrNotFound, query.Get("page"))
-	}
-	c.ID, c.PartOf = pageURI(id, page), id
-	if page > 1 {
-		c.Prev = pageURI(id, page-1)
-	}
-	if page < last {
-		c.Next = pageURI(id, page+1)
-	}
-	c.Items, err = list.items(ctx, d.db.Read, who.URI, int(page-1)*pageSize, pageSize)
-	if err != nil {
-		return nil, err
-	}
-	return build(c)
-}
-
-func pageURI(id string, page int64) string { return id + "?page=" + strconv.FormatInt(page, 10) }
-
-func build(c vocab.Collection) ([]byte, error) {
-	m, err := c.Build()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(m)
 }

@@ -116,8 +116,14 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 	}
 	tx = tx.WithContext(ctx)
 	row := sent{URI: parsed.ID, Actor: a.From, Public: a.Public, Raw: a.Raw, CreatedAt: o.utc()}
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
-		return fmt.Errorf("store activity %s: %w", parsed.ID, err)
+	result := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	if result.Error != nil {
+		return fmt.Errorf("store activity %s: %w", parsed.ID, result.Error)
+	}
+	if result.RowsAffected > 0 && a.Public {
+		if err := countOne(tx, a.From); err != nil {
+			return err
+		}
 	}
 	here, next, err := o.recipients(ctx, tx, parsed.ID, a)
 	if err != nil {

@@ -69,13 +69,15 @@ func PostOf(ctx context.Context, tx *gorm.DB, actorURI, track string) (Post, err
 	return p, nil
 }
 
-// Timeline returns what the actors whom me follows have posted, and what me posted, newest first.
-func Timeline(ctx context.Context, tx *gorm.DB, me string, offset, limit int) ([]Post, error) {
+// Timeline returns what the actors whom me follows have posted, and what me posted, newest first, from a position on.
+// It takes the newest of each from an index and merges these: what a page costs grows with whom one follows, not with
+// what is stored.
+func Timeline(ctx context.Context, tx *gorm.DB, me string, after Position, limit int) ([]Post, error) {
+	newest := after.After(tx.Model(&Post{}).Select("posts.uri").Where("posts.actor = seen.actor"), "posts.published_at", "posts.uri").Limit(limit)
+	seen := tx.Raw("SELECT ? AS actor UNION SELECT followed FROM follows WHERE follower = ? AND state = 'accepted'", me, me)
 	var posts []Post
-	err := tx.WithContext(ctx).
-		Where("actor = ? OR actor IN (SELECT followed FROM follows WHERE follower = ? AND state = 'accepted')", me, me).
-		Order("published_at DESC, uri").Offset(offset).Limit(limit).Find(&posts).Error
-	if err != nil {
+	q := tx.WithContext(ctx).Table("(?) AS seen", seen).Select("p.*").Joins("JOIN posts AS p ON p.uri IN (?)", newest)
+	if err := after.After(q, "p.published_at", "p.uri").Limit(limit).Scan(&posts).Error; err != nil {
 		return nil, fmt.Errorf("read timeline of %s: %w", me, err)
 	}
 	return posts, nil

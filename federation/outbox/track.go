@@ -22,6 +22,7 @@ import (
 const (
 	kindTrack = string(vocab.KindAudioTrack)
 	kindNote  = string(vocab.KindNote)
+	kindAlbum = string(vocab.KindAlbum)
 	// previewLength is how long a preview is, unless the track ends before.
 	previewLength = 30 * time.Second
 )
@@ -66,6 +67,8 @@ type release struct {
 	object vocab.Track
 	// fresh says that there is no note yet, known that the object was sent before.
 	fresh, known bool
+	// album is the one that the track was on when it was told last.
+	album vocab.Album
 }
 
 // tellTrack tells an artist's followers how a track stands now: published, changed or taken back. Run again, it tells
@@ -89,6 +92,9 @@ func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string)
 	told, err := ObjectByURI(ctx, o.db.Read, t.URI)
 	if r.known = err == nil; err != nil && !errors.Is(err, ErrNotFound) {
 		return err
+	}
+	if before, err := vocab.ReadTrack(told.Raw); err == nil {
+		r.album = before.Album
 	}
 	if t.State != media.Published {
 		if r.fresh {
@@ -157,7 +163,7 @@ func (o *Outbox) trackObject(ctx context.Context, r release) (vocab.Track, error
 		return vocab.Track{}, fmt.Errorf("manifest of %s: %w", t.URI, err)
 	}
 	x := vocab.Track{
-		ID: t.URI, AttributedTo: t.Artist, Name: t.Title, Album: vocab.Album{Name: t.Album},
+		ID: t.URI, AttributedTo: t.Artist, Name: t.Title, Album: o.albumOf(t),
 		Duration: max(t.Duration().Round(time.Second), time.Second), To: []string{vocab.Public}, Cc: []string{Followers(t.Artist)},
 		URL: r.artist.URL + "/" + t.Slug, Note: r.post.URI, Content: paragraphs(t.About),
 		Manifest: vocab.Manifest{CID: t.Manifest, Size: manifest.Size}, Size: t.SealedBytes, ContentKeyHash: t.ContentKeyHash,
@@ -216,6 +222,7 @@ func (o *Outbox) noteOf(r release) vocab.Note {
 		ID: r.post.URI, AttributedTo: r.artist.URI, URL: r.object.URL, To: r.object.To, Cc: r.object.Cc, Track: r.object.ID,
 		Content: o.words(r), Published: r.post.PublishedAt.UTC(),
 	}
+	link(&n)
 	if r.fresh {
 		n.Published = r.now
 	} else {
@@ -229,6 +236,11 @@ func (o *Outbox) noteOf(r release) vocab.Note {
 		}}
 	}
 	return n
+}
+
+// link names the collections that stand beside a note.
+func link(n *vocab.Note) {
+	n.Likes, n.Shares, n.Replies = n.ID+"/likes", n.ID+"/shares", n.ID+"/replies"
 }
 
 // words is the announcement's text.
@@ -273,6 +285,9 @@ func (o *Outbox) tell(ctx context.Context, r release) error {
 				return err
 			}
 		}
+		if err := o.storeAlbums(ctx, tx, r); err != nil {
+			return err
+		}
 		if err := PutPost(ctx, tx, r.post); err != nil {
 			return err
 		}
@@ -281,6 +296,20 @@ func (o *Outbox) tell(ctx context.Context, r release) error {
 		}
 		return o.tellOne(ctx, tx, r, trackRef, r.known, true)
 	})
+}
+
+// storeAlbums renews the album that the track is on, and the one that it was on before.
+func (o *Outbox) storeAlbums(ctx context.Context, tx *gorm.DB, r release) error {
+	albums := []vocab.Album{o.albumOf(r.track)}
+	if r.album.ID != albums[0].ID {
+		albums = append(albums, r.album)
+	}
+	for _, album := range albums {
+		if err := o.storeAlbum(ctx, tx, r.track.Artist, album); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellOne sends a Create, or an Update of what was created before.
@@ -309,6 +338,9 @@ func (o *Outbox) broadcast(ctx context.Context, tx *gorm.DB, a vocab.Activity, m
 func (o *Outbox) withdraw(ctx context.Context, r release) error {
 	return o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := RemovePost(ctx, tx, r.artist.URI, r.post.URI); err != nil {
+			return err
+		}
+		if err := o.storeAlbums(ctx, tx, r); err != nil {
 			return err
 		}
 		for uri, music := range map[string]bool{r.post.URI: false, r.track.URI: true} {

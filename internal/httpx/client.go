@@ -18,7 +18,7 @@ var (
 	// ErrTooManyRedirects says that a chain of redirects was longer than Config.MaxRedirects.
 	ErrTooManyRedirects = errors.New("too many redirects")
 	// ErrForbiddenURL says that a URL, of the request or of a redirect, is not one that we fetch: not https, a
-	// downgrade, without a host, or with a user name in it.
+	// downgrade, without a host, with a user name in it, or on this server itself.
 	ErrForbiddenURL = errors.New("url is not allowed")
 	// ErrEncoding says that the answer used a content coding that was not asked for.
 	ErrEncoding = errors.New("content encoding is not supported")
@@ -28,6 +28,9 @@ var (
 type Config struct {
 	// UserAgent is sent with every request that has none. Default "Antiphon".
 	UserAgent string
+	// Own is this server's own host, with its port where it has one: no request, and no redirect, may lead back here.
+	// Default none.
+	Own string
 	// AllowLoopback permits 127.0.0.0/8 and ::1, and plain http. It is for tests and for two servers on one
 	// machine; every other private range stays closed. Default false.
 	AllowLoopback bool
@@ -142,10 +145,23 @@ func (c *Client) checkURL(u *url.URL) error {
 		return fmt.Errorf("no host: %w", ErrForbiddenURL)
 	case u.User != nil:
 		return fmt.Errorf("user name in url: %w", ErrForbiddenURL)
+	case c.cfg.Own != "" && hostPort(u.Scheme, u.Host) == hostPort(u.Scheme, c.cfg.Own):
+		return fmt.Errorf("this server's own address: %w", ErrForbiddenURL)
 	case u.Scheme == "https", u.Scheme == "http" && c.cfg.AllowLoopback:
 		return nil
 	}
 	return fmt.Errorf("scheme %q: %w", u.Scheme, ErrForbiddenURL)
+}
+
+// hostPort is a host in the one form in which hosts are compared: lower case, without the dot at the end and the port
+// that the scheme has anyway.
+func hostPort(scheme, host string) string {
+	u := url.URL{Host: strings.ToLower(host)}
+	name, port := strings.TrimSuffix(u.Hostname(), "."), u.Port()
+	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
+		return name
+	}
+	return name + ":" + port
 }
 
 // redirect returns the request of the next hop, or nil when resp is the answer.

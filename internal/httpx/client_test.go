@@ -127,8 +127,9 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// nameServer answers every question with one address: what a name resolves to is the attacker's choice.
-func nameServer(addr netip.Addr) *net.Resolver {
+// nameServer answers every question with the addresses that next gives: what a name resolves to is the attacker's choice,
+// and may change from one question to the next.
+func nameServer(next func() []netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go func() {
@@ -146,11 +147,17 @@ func nameServer(addr netip.Addr) *net.Resolver {
 				return
 			}
 			answer := dnsmessage.Message{Header: dnsmessage.Header{ID: q.ID, Response: true}, Questions: q.Questions}
-			if q.Questions[0].Type == dnsmessage.TypeA {
-				answer.Answers = []dnsmessage.Resource{{
-					Header: dnsmessage.ResourceHeader{Name: q.Questions[0].Name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET},
-					Body:   &dnsmessage.AResource{A: addr.As4()},
-				}}
+			for _, addr := range next() {
+				r := dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Questions[0].Name, Type: q.Questions[0].Type, Class: dnsmessage.ClassINET}}
+				switch {
+				case addr.Is4() && q.Questions[0].Type == dnsmessage.TypeA:
+					r.Body = &dnsmessage.AResource{A: addr.As4()}
+				case addr.Is6() && q.Questions[0].Type == dnsmessage.TypeAAAA:
+					r.Body = &dnsmessage.AAAAResource{AAAA: addr.As16()}
+				default:
+					continue
+				}
+				answer.Answers = append(answer.Answers, r)
 			}
 			out, err := answer.Pack()
 			if err != nil {
@@ -162,16 +169,21 @@ func nameServer(addr netip.Addr) *net.Resolver {
 	}}
 }
 
+// always is a name's one address.
+func always(addr string) *net.Resolver {
+	return nameServer(func() []netip.Addr { return []netip.Addr{netip.MustParseAddr(addr)} })
+}
+
 func TestResolvedAddress(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1", "10.0.0.7", "169.254.169.254", "100.64.1.1"} {
-		c := httpx.New(httpx.Config{Resolver: nameServer(netip.MustParseAddr(addr))})
+		c := httpx.New(httpx.Config{Resolver: always(addr)})
 		if _, err := get(t, c, "https://music.example/", 10); !errors.Is(err, httpx.ErrForbiddenAddress) {
 			t.Errorf("a name that resolves to %s: %v", addr, err)
 		}
 		c.Close()
 	}
-	c, srv := setup(t, httpx.Config{AllowLoopback: true, Resolver: nameServer(netip.MustParseAddr("127.0.0.1"))},
+	c, srv := setup(t, httpx.Config{AllowLoopback: true, Resolver: always("127.0.0.1")},
 		func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
 	got, err := get(t, c, strings.Replace(srv.URL, "127.0.0.1", "music.example", 1), 100)
 	if err != nil || !strings.HasPrefix(string(got.Body), "music.example:") {

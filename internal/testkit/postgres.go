@@ -88,7 +88,26 @@ const keeper = `trap '' INT TERM HUP
 "$1/pg_ctl" -D "$2/data" -l "$2/log" -w -t 60 -o "$3" start >>"$2/log" 2>&1 &&
 { echo ready; cat >/dev/null; "$1/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null 2>&1; rm -rf "$2"; }`
 
+// Durable starts a PostgreSQL server of its own that keeps every commit safe, for measuring, and returns the URL of its
+// one database. stop ends it and removes its folder.
+func Durable() (url string, stop func() error, err error) {
+	pg, err := start("-c synchronous_commit=on", "-c shared_buffers=128MB")
+	if err != nil {
+		return "", nil, err
+	}
+	return pg.url("postgres"), pg.stop, nil
+}
+
+// startPostgres starts the server of this process's tests.
 func startPostgres() (*postgres, error) {
+	pg, err := start("-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off", "-c shared_buffers=32MB")
+	if err == nil {
+		started.Store(pg)
+	}
+	return pg, err
+}
+
+func start(settings ...string) (*postgres, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -109,11 +128,8 @@ func startPostgres() (*postgres, error) {
 			return nil, fmt.Errorf("start postgresql: %w", err)
 		}
 	}
-	settings := strings.Join([]string{
-		"-c listen_addresses=''", "-c unix_socket_directories=" + dir, "-c max_connections=200",
-		"-c shared_buffers=32MB", "-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off",
-	}, " ")
-	cmd := exec.Command("/bin/sh", "-c", keeper, "sh", bin, dir, settings)
+	settings = append(settings, "-c listen_addresses=''", "-c unix_socket_directories="+dir, "-c max_connections=200")
+	cmd := exec.Command("/bin/sh", "-c", keeper, "sh", bin, dir, strings.Join(settings, " "))
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
 	in, hold, err := os.Pipe()
@@ -134,7 +150,6 @@ func startPostgres() (*postgres, error) {
 		log, _ := os.ReadFile(filepath.Join(dir, "log")) // best effort: the start has failed already
 		return nil, errors.Join(fmt.Errorf("start postgresql in %s: %w\n%s", dir, err, log), pg.stop(), os.RemoveAll(dir))
 	}
-	started.Store(pg)
 	return pg, nil
 }
 

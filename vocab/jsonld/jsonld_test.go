@@ -162,6 +162,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"a":[1,{"b":"\ud83c\udfb5"}],"c":null}`))
 	f.Add([]byte(`{"a":"\\\ud83c"}`))
 	f.Add([]byte(`{"a":1,"a":2}`))
+	f.Add([]byte(" { \"a\" : [ ] , \"\\u0062\" : { } , \"c\" : [ true , -1.5e+3 , \"\" ] } "))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := jsonld.Parse(raw)
 		if err != nil {
@@ -170,6 +171,16 @@ func FuzzParse(f *testing.F) {
 		var plain map[string]any
 		if err := json.Unmarshal(raw, &plain); err != nil || !reflect.DeepEqual(plain, m) {
 			t.Fatalf("encoding/json reads %#v (%v), we read %#v", plain, err, m)
+		}
+		_, members, err := jsonld.ParseMembers(raw)
+		if err != nil || len(members) != len(m) {
+			t.Fatalf("%d members of %d, %v", len(members), len(m), err)
+		}
+		for name, text := range members {
+			var v any
+			if err := json.Unmarshal(text, &v); err != nil || !reflect.DeepEqual(v, m[name]) {
+				t.Fatalf("member %q is %s, %v", name, text, err)
+			}
 		}
 		if _, err := jsonld.Canonicalize(m); err != nil {
 			t.Fatal(err)

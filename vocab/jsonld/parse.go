@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -32,13 +31,20 @@ var (
 
 // Parse reads one JSON object. Values are map[string]any, []any, string, float64, bool and nil, as in encoding/json.
 // The errors are ErrMalformed and ErrLimit.
-func Parse(raw []byte) (map[string]any, error) { return parse(raw, false) }
+func Parse(raw []byte) (map[string]any, error) { return parse(raw, false, nil) }
+
+// ParseMembers is Parse, and also returns each member of the object as it stands in raw, byte for byte.
+func ParseMembers(raw []byte) (map[string]any, map[string]json.RawMessage, error) {
+	spans := map[string]json.RawMessage{}
+	object, err := parse(raw, false, spans)
+	return object, spans, err
+}
 
 // ParseSigned is Parse for a document that carries a proof: each number must be written as a plain integer whose
 // absolute value is at most MaxInteger.
-func ParseSigned(raw []byte) (map[string]any, error) { return parse(raw, true) }
+func ParseSigned(raw []byte) (map[string]any, error) { return parse(raw, true, nil) }
 
-func parse(raw []byte, signed bool) (map[string]any, error) {
+func parse(raw []byte, signed bool, spans map[string]json.RawMessage) (map[string]any, error) {
 	if len(raw) > MaxBytes {
 		return nil, fmt.Errorf("%d bytes: %w", len(raw), ErrLimit)
 	}
@@ -48,18 +54,13 @@ func parse(raw []byte, signed bool) (map[string]any, error) {
 	if err := checkDepth(raw); err != nil {
 		return nil, err
 	}
-	if !json.Valid(raw) {
+	if !json.Valid(raw) { // one value and nothing behind it
 		return nil, fmt.Errorf("syntax: %w", ErrMalformed)
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	r := reader{dec: dec, signed: signed}
+	r := reader{raw: raw, signed: signed, spans: spans}
 	v, err := r.value()
 	if err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("data behind the value: %w", ErrMalformed)
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -132,62 +133,116 @@ func checkDepth(raw []byte) error {
 	return nil
 }
 
+// reader walks over text whose syntax is known to be good.
 type reader struct {
-	dec    *json.Decoder
+	raw    []byte
+	i      int
 	signed bool
 	count  int
+	// spans, when it is not nil, gets the text of each member of the outermost object.
+	spans map[string]json.RawMessage
+}
+
+// space skips white space and returns the byte behind it.
+func (r *reader) space() byte {
+	for r.raw[r.i] == ' ' || r.raw[r.i] == '\n' || r.raw[r.i] == '\r' || r.raw[r.i] == '\t' {
+		r.i++
+	}
+	return r.raw[r.i]
 }
 
 func (r *reader) value() (any, error) {
 	if r.count++; r.count > MaxValues {
 		return nil, fmt.Errorf("more than %d values: %w", MaxValues, ErrLimit)
 	}
-	token, err := r.dec.Token()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if t == '{' {
-			return r.object()
-		}
+	switch r.space() {
+	case '{':
+		return r.object()
+	case '[':
 		return r.array()
-	case json.Number:
-		return r.number(t.String())
+	case '"':
+		return r.text()
+	case 't':
+		r.i += len("true")
+		return true, nil
+	case 'f':
+		r.i += len("false")
+		return false, nil
+	case 'n':
+		r.i += len("null")
+		return nil, nil
 	}
-	return token, nil
+	begin := r.i
+	for r.i < len(r.raw) && strings.IndexByte("+-.eE0123456789", r.raw[r.i]) >= 0 {
+		r.i++
+	}
+	return r.number(string(r.raw[begin:r.i]))
 }
 
 func (r *reader) object() (any, error) {
-	object := map[string]any{}
-	for r.dec.More() {
-		token, err := r.dec.Token()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	object, outermost := map[string]any{}, r.count == 1
+	r.i++
+	for r.space() != '}' {
+		if r.raw[r.i] == ',' {
+			r.i++
+			r.space()
 		}
-		key, _ := token.(string)
+		key, err := r.text()
+		if err != nil {
+			return nil, err
+		}
 		if _, twice := object[key]; twice {
 			return nil, fmt.Errorf("key %.50q stands twice: %w", key, ErrMalformed)
 		}
+		r.space()
+		r.i++ // the colon
+		r.space()
+		begin := r.i
 		if object[key], err = r.value(); err != nil {
 			return nil, err
 		}
+		if outermost && r.spans != nil {
+			r.spans[key] = r.raw[begin:r.i]
+		}
 	}
-	_, err := r.dec.Token()
-	return object, err
+	r.i++
+	return object, nil
 }
 
 func (r *reader) array() (any, error) {
 	array := []any{}
-	for r.dec.More() {
+	r.i++
+	for r.space() != ']' {
+		if r.raw[r.i] == ',' {
+			r.i++
+		}
 		v, err := r.value()
 		if err != nil {
 			return nil, err
 		}
 		array = append(array, v)
 	}
-	_, err := r.dec.Token()
-	return array, err
+	r.i++
+	return array, nil
+}
+
+func (r *reader) text() (string, error) {
+	begin, escaped := r.i, false
+	for r.i++; r.raw[r.i] != '"'; r.i++ {
+		if r.raw[r.i] == '\\' {
+			escaped = true
+			r.i++
+		}
+	}
+	r.i++
+	if !escaped {
+		return string(r.raw[begin+1 : r.i-1]), nil
+	}
+	var s string
+	if err := json.Unmarshal(r.raw[begin:r.i], &s); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return s, nil
 }
 
 func (r *reader) number(text string) (any, error) {

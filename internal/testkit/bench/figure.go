@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 )
 
 // bench is one run.
@@ -12,6 +13,9 @@ type bench struct {
 	out        io.Writer
 	json, cold bool
 	rounds     int
+	// length is how long a run of clients lasts, and perSecond how many posts a second are made for one.
+	length    time.Duration
+	perSecond int
 	// dir is the run's own folder; it goes with the run.
 	dir    string
 	missed bool

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // check is one thing that is measured, with what is said of it by --help.
@@ -33,6 +34,7 @@ var checks = []check{
 	{"seal", "sealing of segments against AES-CBC alone", (*bench).seal},
 	{"umbral", "re-encryption against @nucypher/umbral-pre", (*bench).umbral},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
+	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"sale", "from the node's answer to the grant, on running instances", (*bench).sale},
@@ -65,6 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set.BoolVar(&b.json, "json", false, "print one JSON object a figure")
 	set.BoolVar(&b.cold, "cold", false, "also build from an empty cache, which takes minutes")
 	set.IntVar(&b.rounds, "rounds", 5, "how often each comparison is made; the median counts")
+	set.DurationVar(&b.length, "length", 10*time.Second, "how long each run of clients lasts; 60s for a full one")
+	set.IntVar(&b.perSecond, "per-second", 4000, "for how many posts a second requests are signed before a run")
 	only := set.String("only", "", "comma-separated checks; all when empty:"+describe())
 	if err := set.Parse(args); err != nil {
 		return err
