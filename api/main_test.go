@@ -57,6 +57,11 @@ type instance struct {
 	log   *lockedBuffer
 	world *world
 	files string
+
+	// letters are what guests were sent, heirs who became what.
+	mu      sync.Mutex
+	letters []letter
+	heirs   []string
 }
 
 // world stands for the rooms that the pages are joined with.
@@ -203,7 +208,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 		quota = 1 << 30
 	}
 	i.auth = must(auth.New(auth.Config{BaseURL: i.base, Open: !o.closed, Quota: quota, Hash: auth.Cost{Time: 1, Memory: 64, Threads: 1}},
-		auth.Parts{DB: i.db, Vault: seal, Actors: i, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
+		auth.Parts{DB: i.db, Vault: seal, Actors: i, Postman: i, Heirs: i.inherit, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
 	config := web.Config{
 		BaseURL: i.base, Site: "Antiphon Test", About: "A place to try things.", DataDir: dir, UploadDir: i.files, MaxUpload: 2 << 30,
 		Assets: []web.Asset{{ID: devAsset, Symbol: "devUSD", Decimals: 6}}, Version: "0.0.0-test",
