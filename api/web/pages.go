@@ -143,7 +143,7 @@ func asAdmin(r *http.Request) (auth.Visitor, error) {
 // asArtist is the artist who makes the request, or [ErrLogin] or a [*Fault].
 func asArtist(r *http.Request) (auth.Visitor, error) {
 	v, err := visitor(r)
-	if err == nil && v.Account.Role == auth.Listener {
+	if err == nil && (v.Account.Role == auth.Listener || v.Account.Role == auth.Guest) {
 		return v, &Fault{Status: http.StatusForbidden, What: "This account is a listener's", Do: "Posting is for artists' accounts."}
 	}
 	return v, err

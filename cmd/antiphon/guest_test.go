@@ -1,10 +1,12 @@
 package main
 
 import (
-	"crypto/rand"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -27,7 +29,7 @@ func TestGuest(t *testing.T) {
 	actor, handle := home.person("fan"), "@fan@"+host(home.Origin)
 	fan := person{
 		Base: w.artists.base, Name: "fan", Display: "Fan", Profile: filepath.Join(w.dir, "profile-fan"),
-		Passphrase: "nine loud " + strings.ToLower(rand.Text()),
+		Passphrase: "nine loud trams by the river",
 	}
 	setting := func(part string) map[string]any {
 		return map[string]any{"part": part, "guest": fan, "track": w.track, "handle": handle, "control": home.Control}
@@ -98,3 +100,52 @@ func (w *world) wasWrittenTo(t *testing.T, home *fedify, link string) {
 		t.Errorf("the link holds %d characters; want 128 bits", len(token))
 	}
 }
+
+// TestGuestKilled kills the artist's instance while a guest's purchase is on its way through it: nothing is lost, nothing
+// is done twice, and the music opens.
+func TestGuestKilled(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, cutTune(t, t.TempDir(), "ogg", 8))
+	s.playThrough("start the payment network", "sign up")
+	s.playThrough("the artist uploads", "the artist sets a price")
+	home := startFedify(t, cavageSignatures)
+	fan := s.guest(home)
+	seed := rand.Uint64()
+	t.Logf("the moments are drawn from %d", seed)
+	random := rand.New(rand.NewPCG(seed, 3))
+	s.lin = fan
+	s.playKilled(scene{"the guest offers", s.offer}, s.artists, random)
+	o := s.orderOf(fan)
+	s.pays(o, "5000000", o.Identifier)
+	s.playKilled(scene{"the guest is granted", s.waitGranted}, s.artists, random)
+	s.playThrough("two proxies re-encrypt", "the sound is")
+	s.soldOnce(fan, s.artists)
+	s.booksAgree()
+	if n := len(s.orders()); n != 1 {
+		s.showOrders()
+		t.Errorf("there are %d orders, want 1", n)
+	}
+}
+
+// guest is a person of the peer who has followed a link to the artist's instance, and has made keys there.
+func (s *stage) guest(home *fedify) *user {
+	s.tb.Helper()
+	ctx := s.within(soon)
+	u, err := newUser(s.artists.base, "fan")
+	must(s.tb, err)
+	u.actor = home.person("fan")
+	_, err = u.postForm(ctx, "/guest", url.Values{"handle": {"@fan@" + host(home.Origin)}, "track": {s.track}})
+	must(s.tb, err)
+	h := home.hears(s, "the direct message", func(h heardThere) bool { return h.Actor == s.artists.base+"/actor" && h.Kind == "Create" })
+	link := guestLink.FindString(h.Content)
+	_, err = u.postForm(ctx, strings.TrimPrefix(link, s.artists.base), nil)
+	must(s.tb, err)
+	receiving, requesting, err := u.publicKeys()
+	must(s.tb, err)
+	must(s.tb, u.postJSON(ctx, "/guest/keys", map[string]string{
+		"receivingKey": receiving, "requestingKey": requesting, "recovery": b64(make([]byte, 72)),
+	}, nil))
+	return u
+}
+
+var guestLink = regexp.MustCompile(`http://[0-9.:]+/guest/[A-Za-z0-9_-]{22}`)
