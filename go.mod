@@ -44,6 +44,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require go.senan.xyz/taglib v0.11.1 // indirect
+
 require (
 	github.com/abema/go-mp4 v1.4.1
 	github.com/alecthomas/units v0.0.0-20240927000941-0f3dac36c52b // indirect

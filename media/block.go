@@ -21,6 +21,8 @@ const (
 	KindSegment  Kind = "segment"
 	KindPreview  Kind = "preview"
 	KindCover    Kind = "cover"
+	// KindFile is a node of a download's tree, and leads to the blocks below it.
+	KindFile Kind = "file"
 )
 
 // Block is one block that this instance answers for, because it published it or because a user's grant leads to it.

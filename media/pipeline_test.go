@@ -67,10 +67,11 @@ func open(t *testing.T, dir string) *house {
 	must(t, err)
 	h := &house{db: database, jobs: jobs.New(database, log), store: store, engine: engine, shop: &keeper{}, dir: dir}
 	h.Service = media.New(media.Config{BaseURL: "https://s.example", DataDir: dir, UploadDir: filepath.Join(dir, "uploads")}, media.Parts{
-		DB: database, Jobs: h.jobs, Vault: v, Store: store, Engine: engine, Shop: h.shop, Log: log, Now: time.Now, Rand: rand.Reader,
+		DB: database, Jobs: h.jobs, Vault: v, Store: store, Engine: engine, Shop: h.shop, Credit: credit, Log: log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.Register(h.jobs)
 	jobs.Handle(h.jobs, jobs.Handler[media.TrackPublished]{Work: func(context.Context, media.TrackPublished, int) error { return nil }})
+	jobs.Handle(h.jobs, jobs.Handler[media.TrackChanged]{Work: func(context.Context, media.TrackChanged, int) error { return nil }})
 	must(t, h.jobs.Open())
 	must(t, h.Sweep(ctx))
 	must(t, h.jobs.Start(ctx))

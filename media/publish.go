@@ -80,7 +80,9 @@ func (s *Service) changed(ctx context.Context, tx *gorm.DB, t Track) error {
 	if t.State != Published {
 		return nil
 	}
-	return s.jobs.Insert(ctx, tx, TrackChanged{Track: t.ID, Updated: t.UpdatedAt})
+	return errors.Join(
+		s.jobs.Insert(ctx, tx, TrackChanged{Track: t.ID, Updated: t.UpdatedAt}),
+		s.jobs.Insert(ctx, tx, downloadJob{Track: t.ID}))
 }
 
 // SetCover makes an image the track's cover. A file that is no image is a [*Refusal].
@@ -131,6 +133,9 @@ func (s *Service) Publish(ctx context.Context, artist string, id TrackID) (Track
 			return err
 		}
 		if err := s.shop.SetOpen(tx, t.URI, t.Title, true); err != nil {
+			return err
+		}
+		if err := s.jobs.Insert(ctx, tx, downloadJob{Track: t.ID}); err != nil {
 			return err
 		}
 		if first {

@@ -69,6 +69,8 @@ type Parts struct {
 	Store  ipfs.Store
 	Engine transcode.Engine
 	Shop   Shop
+	// Credit tells how a track's artist is called, and the address of the track's page: both stand in downloads.
+	Credit func(ctx context.Context, t Track) (artist, url string, err error)
 	Log    *slog.Logger
 	Now    func() time.Time
 	Rand   io.Reader
@@ -83,6 +85,7 @@ type Service struct {
 	store  ipfs.Store
 	engine transcode.Engine
 	shop   Shop
+	credit func(ctx context.Context, t Track) (artist, url string, err error)
 	log    *slog.Logger
 	now    func() time.Time
 	rand   io.Reader
@@ -94,7 +97,7 @@ func New(config Config, p Parts) *Service {
 		config.MaxLength = 4 * time.Hour
 	}
 	return &Service{
-		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop,
+		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop, credit: p.Credit,
 		log: p.Log, now: p.Now, rand: p.Rand,
 	}
 }

@@ -58,6 +58,8 @@ func (s *Service) Register(q *jobs.Queue) {
 	handle(q, s, "seal", Converted, s.seal, func(j sealJob) TrackID { return j.Track })
 	handle(q, s, "finish", Packaged, s.finish, func(j finishJob) TrackID { return j.Track })
 	jobs.Handle(q, jobs.Handler[previewJob]{Work: s.remakePreview, Timeout: stepTime, Retry: retry})
+	jobs.Handle(q, jobs.Handler[downloadJob]{Work: s.makeDownloads, Timeout: stepTime, Retry: retry})
+	jobs.Handle(q, jobs.Handler[dropJob]{Work: s.dropDownload, Timeout: time.Minute})
 }
 
 // handle registers a step. A track that has left the step's state is passed over: the step was done before. A refusal

@@ -97,6 +97,7 @@ func sampleTrack() vocab.Track {
 		Proposals: []vocab.ProposalLink{{
 			ID: "https://s.example/proposals/9", Product: "https://s.example/products/9", Price: price(),
 		}},
+		Downloads: []vocab.Download{{Format: "flac", CID: cid, Size: 24_400_000}, {Format: "mp3", CID: cid, Size: 6_100_000}},
 	}
 }
 

@@ -125,6 +125,11 @@ func drawTrack(t *rapid.T) vocab.Track {
 	if maybe(t) {
 		x.Album.Name = words(t)
 	}
+	for _, format := range []string{"flac", "mp3", "opus"} {
+		if maybe(t) {
+			x.Downloads = append(x.Downloads, vocab.Download{Format: format, CID: contentID(t), Size: int64(whole(t, 0, 1<<40))})
+		}
+	}
 	if maybe(t) {
 		x.Album.ID = below(t, "albums")
 	}

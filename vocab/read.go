@@ -326,3 +326,12 @@ func SameOrigin(a, b string) bool {
 	ub, errB := url.Parse(b)
 	return errA == nil && errB == nil && ua.Host != "" && ua.Scheme == ub.Scheme && strings.EqualFold(ua.Host, ub.Host)
 }
+
+// origin is the scheme and the host of a URI, without a slash behind them.
+func origin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -2,7 +2,9 @@ package vocab
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -11,11 +13,14 @@ const (
 	maxProposals = 16
 	maxAudience  = 16
 	maxPosition  = 10_000
+	maxDownloads = 8
 )
 
 var (
 	isrcPattern = regexp.MustCompile(`^[A-Z]{2}-?[A-Z0-9]{3}-?[0-9]{2}-?[0-9]{5}$`)
-	uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	// downloadPattern are the formats of downloads, which are also the files' extensions.
+	downloadPattern = regexp.MustCompile(`^[a-z0-9]{2,8}$`)
+	uuidPattern     = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
 // Track is one recording that its artist published, fetchable by all. Album, product and proposals are on the track's
@@ -60,6 +65,18 @@ type Track struct {
 	Capsules []Capsule
 	// Proposals say where the track is for sale and for how much.
 	Proposals []ProposalLink
+	// Downloads are the sealed files that buyers may keep, one of a format.
+	Downloads []Download
+}
+
+// Download is a file that is sealed with a key that the content key gives, as media/seal has it. On the wire it is a Link
+// with the relation "enclosure" (RFC 4287) to opaque bytes on the track's host: nobody takes it for something to play.
+type Download struct {
+	// Format is the file's extension, such as "flac".
+	Format string
+	// CID of the sealed file, and Size in bytes.
+	CID  string
+	Size int64
 }
 
 // Album is what a track is from: a name, the album's own id, or both.
@@ -148,8 +165,19 @@ func (t Track) links() []any {
 			"type": "Link", "mediaType": t.Preview.MediaType, "href": t.Preview.URL, "rel": "preview",
 		})
 	}
+	for _, d := range t.Downloads {
+		links = append(links, map[string]any{
+			"type": "Link", "mediaType": sealedType, "href": origin(t.ID) + blockPath + d.CID, "rel": "enclosure", "name": d.Format, "size": d.Size,
+		})
+	}
 	return links
 }
+
+// sealedType is what a sealed file is to everybody without its key, and blockPath where a host has blocks and files by CID.
+const (
+	sealedType = "application/octet-stream"
+	blockPath  = "/ipfs/"
+)
 
 // putFile sets a member to an AS2 Image unless there is none.
 func putFile(m map[string]any, name string, f Media) {
@@ -186,7 +214,7 @@ func ReadTrack(raw []byte) (Track, error) {
 	t.Updated = o.maybeMoment("updated")
 	t.To = o.uris("to", maxAudience)
 	t.Cc = o.uris("cc", maxAudience)
-	t.URL, t.Preview = o.trackLinks()
+	o.trackLinks(&t)
 	t.Cover, t.Icon = o.image("image"), o.image("icon")
 	t.Note = o.maybeSibling("context", t.ID)
 	t.Summary = o.maybeText("summary", maxHTML)
@@ -215,24 +243,41 @@ func (o *object) album(name, of string) Album {
 	return Album{ID: c.maybeSibling("id", of), Name: c.text("name", maxName)}
 }
 
-// trackLinks finds the page and the preview; links to other forms of the track may stand beside them.
-func (o *object) trackLinks() (page string, preview Media) {
-	for _, l := range o.children("url", 1, maxAudience) {
+// trackLinks finds the page, the preview and the downloads; links to other forms of the track may stand beside them.
+func (o *object) trackLinks(t *Track) {
+	for _, l := range o.children("url", 1, maxAudience+maxDownloads) {
 		l.types("Link")
-		l.skip("name", "height", "width", "hreflang", "bitrate", "size")
+		l.skip("height", "width", "hreflang", "bitrate")
 		mediaType, href := l.mediaType("mediaType"), l.id("href")
-		rel := l.maybeText("rel", maxName)
+		rel, name := l.maybeText("rel", maxName), l.maybeText("name", maxName)
 		switch {
-		case rel == "preview" && preview == (Media{}):
-			preview = Media{URL: href, MediaType: mediaType}
-		case mediaType == "text/html" && page == "":
-			page = href
+		case rel == "preview" && t.Preview == (Media{}):
+			t.Preview = Media{URL: href, MediaType: mediaType}
+		case rel == "enclosure" && mediaType == sealedType:
+			l.download(t, href, name)
+		case mediaType == "text/html" && t.URL == "":
+			t.URL = href
 		}
+		l.skip("size")
 	}
-	if page == "" {
+	if t.URL == "" {
 		o.fail("url", "has no page")
 	}
-	return page, preview
+}
+
+// download reads a link to a sealed file of t.
+func (o *object) download(t *Track, href, format string) {
+	cid, ok := strings.CutPrefix(href, origin(t.ID)+blockPath)
+	switch {
+	case !ok || !cidPattern.MatchString(cid):
+		o.fail("href", "is not a file by CID on the track's host")
+	case !downloadPattern.MatchString(format):
+		o.fail("name", "is not a format")
+	case len(t.Downloads) == maxDownloads || slices.ContainsFunc(t.Downloads, func(d Download) bool { return d.Format == format }):
+		o.fail("name", "stands twice, or is one too many")
+	default:
+		t.Downloads = append(t.Downloads, Download{Format: format, CID: cid, Size: o.size("size")})
+	}
 }
 
 func (o *object) capsules(seller string) []Capsule {

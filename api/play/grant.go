@@ -37,6 +37,14 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 		s.Log.Warn("track of a grant not described", "track", uri, "error", err)
 		track = Track{URI: uri, Title: uri, Artist: g.AttributedTo}
 	}
+	var files []string
+	for _, d := range track.Downloads {
+		files = append(files, d.CID)
+	}
+	if err := s.Access.Allow(r.Context(), kept.URI, files); err != nil {
+		s.fail(w, "register downloads", err)
+		return
+	}
 	for _, item := range g.Items {
 		if item.Track == uri {
 			answer(w, map[string]any{

@@ -28,6 +28,18 @@ type Track struct {
 	Duration  float64 `json:"duration"`
 	// Peaks are 0..255, evenly spread over the track; none when they are not known.
 	Peaks []int `json:"peaks"`
+	// Downloads are the sealed files that a buyer may keep.
+	Downloads []Download `json:"downloads"`
+}
+
+// Download is a sealed file of a track.
+type Download struct {
+	// Format is its extension, and names its key.
+	Format string `json:"format"`
+	// CID names it as it is sealed, with Size bytes; URL is where this instance has it.
+	CID  string `json:"-"`
+	URL  string `json:"url"`
+	Size int64  `json:"size"`
 }
 
 // Describer knows tracks of here and of elsewhere.

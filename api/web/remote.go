@@ -43,6 +43,9 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		Layout: p.Layout(r), Track: p.remoteTrack(t, artist, owned), Description: sanitize(t.Content), License: licenseLink(t.License),
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
+	for _, d := range t.Downloads {
+		view.Formats = append(view.Formats, formatWord(d.Format))
+	}
 	view.NoIndex = true
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.ID); err != nil {
 		return err

@@ -55,6 +55,13 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if view.Track, err = p.localTrack(r.Context(), t, artist, owned, pageBars); err != nil {
 		return err
 	}
+	files, err := media.DownloadsOf(r.Context(), p.DB.Read, t.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		view.Formats = append(view.Formats, formatWord(f.Format))
+	}
 	view.Description = paragraphs(t.About)
 	view.License = licenseLink(t.Licence)
 	if t.Cover != "" {
@@ -81,6 +88,14 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.Render(w, http.StatusOK, view)
+}
+
+// formatWord is how people call a download's format.
+func formatWord(format string) string {
+	if format == "opus" {
+		return "Opus"
+	}
+	return strings.ToUpper(format)
 }
 
 // TrackDocument leads a server from a track's page to the track.

@@ -54,6 +54,7 @@ type report struct {
 	Preview, Start           heard
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
+	FileName                 string
 	Problems, Strangers      []string
 	Order                    string
 	Links                    []string

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -250,11 +251,21 @@ func (w *world) testSellerDown(t *testing.T) {
 	w.artists.stop()
 	w.taps[w.artists].stop()
 	before := len(w.relayed())
+	kept := filepath.Join(t.TempDir(), "kept")
 	told := w.run(t, "again.mjs", map[string]any{
-		"track": w.track, "forgive": []string{"/play/relay", "^warning: player: "},
+		"track": w.track, "keep": kept, "forgive": []string{"/play/relay", "^warning: player: "},
 	})
 	plays(t, "without the seller", told.Start, 2)
 	plays(t, "without the seller, after a jump", told.AfterSeek, 1)
+	if told.FileName != "Ada - Introzik.mp3" {
+		t.Errorf("the file to keep is called %q", told.FileName)
+	}
+	if out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format=duration,format_name:format_tags=title,artist:stream=codec_name",
+		"-of", "default=nokey=1:noprint_wrappers=1", kept).CombinedOutput(); err != nil || !strings.Contains(string(out), "mp3\nmjpeg") {
+		t.Errorf("the file to keep is %s, %v", out, err)
+	} else {
+		t.Logf("kept: %q", out)
+	}
 	answered := w.relayed()[before:]
 	proxies := map[string]bool{}
 	for _, e := range answered {

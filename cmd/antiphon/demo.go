@@ -110,6 +110,7 @@ func (d *demo) scenes() []scene {
 		{"sealed segments fetched by CID and checked", d.fetchSegments},
 		{"decrypted; a wrong key opens nothing", d.decrypt},
 		{"the sound is the one that was posted", d.compare},
+		{"the files to keep open, and sound alike", d.keep},
 		{"no data folder holds any of it in the clear", d.searchClear},
 	}
 }

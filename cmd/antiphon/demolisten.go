@@ -8,11 +8,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/hls"
 	"antiphon/media/ipfs"
@@ -194,8 +196,7 @@ func (d *demo) compare(ctx context.Context, made map[string]any) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	cache := cmp.Or(d.cache, filepath.Join(d.artists.dir, "cache"))
-	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: cache})
+	engine, err := d.openEngine(ctx)
 	if err != nil {
 		return err
 	}
@@ -250,4 +251,65 @@ func decode(ctx context.Context, engine transcode.Engine, path string) ([]byte, 
 	var pcm bytes.Buffer
 	err := transcode.Decode(ctx, engine, path, 22050, 1, &pcm)
 	return pcm.Bytes(), err
+}
+
+// keep takes the files that buyers may keep, opens them with the track's key and listens to them.
+func (d *demo) keep(ctx context.Context, made map[string]any) error {
+	var g granted
+	// They are made once the track is out, and nobody waits for them but this story.
+	err := every(ctx, 200*time.Millisecond, func() (bool, error) {
+		var err error
+		g, err = d.lin.grant(ctx, d.track)
+		return len(g.Track.Downloads) > 0, err
+	})
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "antiphon-keep-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	engine, err := d.openEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	posted, err := decode(ctx, engine, d.audio)
+	if err != nil {
+		return err
+	}
+	for _, file := range g.Track.Downloads {
+		sealed, err := d.lin.get(ctx, file.URL)
+		if err != nil {
+			return err
+		}
+		r, err := seal.NewReader(bytes.NewReader(sealed), seal.DownloadKey(d.key, file.Format), media.DownloadContext(d.track, file.Format))
+		if err != nil {
+			return fmt.Errorf("open %s: %w", file.Format, err)
+		}
+		clear, err := io.ReadAll(r)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", file.Format, err)
+		}
+		path := filepath.Join(dir, "track."+file.Format)
+		if err := os.WriteFile(path, clear, 0o600); err != nil {
+			return err
+		}
+		played, err := decode(ctx, engine, path)
+		if err != nil {
+			return err
+		}
+		likeness := correlate(posted, played)
+		made[file.Format] = fmt.Sprintf("%.4f", likeness)
+		if likeness < 0.9 {
+			return fmt.Errorf("%s is unlike the file: correlation %.3f", file.Format, likeness)
+		}
+	}
+	return nil
+}
+
+func (d *demo) openEngine(ctx context.Context) (transcode.Engine, error) {
+	cache := cmp.Or(d.cache, filepath.Join(d.artists.dir, "cache"))
+	return transcode.Open(ctx, transcode.Config{Mode: transcode.Mode(d.engine), CacheDir: cache})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -140,13 +141,14 @@ func (h *house) openMedia(ctx context.Context) error {
 	}
 	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
 	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http}, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http},
+		Downloads: (&remoteTracks{house: h}).files, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.access.Register(h.jobs)
 	h.tracks = media.New(media.Config{
 		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
 	}, media.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
 	return nil
@@ -181,7 +183,7 @@ func (h *house) openFederation(ctx context.Context) error {
 	h.inbox = inbox.New(inbox.Config{
 		BaseURL: h.config.Server.BaseURL, Rate: rate.Limit(perSecond), Burst: 30 * perSecond,
 	}, inbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Changed: h.access.Refetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
 	return nil
@@ -235,6 +237,15 @@ func (h *house) openTrade(context.Context) error {
 	h.trade.Receive(h.inbox)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
+}
+
+// credit is what a download says of who made it, and the address of its page.
+func (h *house) credit(ctx context.Context, t media.Track) (artist, url string, err error) {
+	who, err := h.actors.Known(ctx, t.Artist)
+	if err != nil {
+		return "", "", err
+	}
+	return cmp.Or(who.Display, who.Name), h.config.Server.BaseURL + "/@" + who.Name + "/" + t.Slug, nil
 }
 
 // fileURL is the address of a public file by its CID.

@@ -190,6 +190,24 @@ func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab
 	return vocab.ReadTrack(o.Raw)
 }
 
+// files are the CIDs of the downloads of a track elsewhere.
+func (t *remoteTracks) files(ctx context.Context, uri string) ([]string, error) {
+	track, err := t.Track(ctx, uri, true)
+	if err != nil {
+		return nil, err
+	}
+	var cids []string
+	for _, d := range track.Downloads {
+		cids = append(cids, d.CID)
+	}
+	return cids, nil
+}
+
+// sealedFile is a download as a player is told of it: the own instance has it, or fetches it.
+func sealedFile(format, cid string, size int64) play.Download {
+	return play.Download{Format: format, CID: cid, URL: "/ipfs/" + cid, Size: size}
+}
+
 // Describe implements [play.Describer].
 func (t *remoteTracks) Describe(ctx context.Context, uri string) (play.Track, error) {
 	if t.house.actors.Own(uri) {
@@ -202,6 +220,9 @@ func (t *remoteTracks) Describe(ctx context.Context, uri string) (play.Track, er
 	described := play.Track{
 		URI: uri, Title: track.Name, Artist: track.AttributedTo, ArtistURL: "/artist?uri=" + url.QueryEscape(track.AttributedTo),
 		URL: "/music?uri=" + url.QueryEscape(uri), Duration: track.Duration.Seconds(),
+	}
+	for _, d := range track.Downloads {
+		described.Downloads = append(described.Downloads, sealedFile(d.Format, d.CID, d.Size))
 	}
 	if track.Cover.URL != "" {
 		described.Cover = "/remote/cover?uri=" + url.QueryEscape(uri)
@@ -227,6 +248,13 @@ func (t *remoteTracks) describeLocal(ctx context.Context, uri string) (play.Trac
 	}
 	for i, peak := range track.Peaks {
 		described.Peaks[i] = int(peak)
+	}
+	files, err := media.DownloadsOf(ctx, t.house.db.Read, track.ID)
+	if err != nil {
+		return play.Track{}, err
+	}
+	for _, f := range files {
+		described.Downloads = append(described.Downloads, sealedFile(f.Format, f.CID, f.Size))
 	}
 	if track.Cover != "" {
 		described.Cover = "/media/" + track.Cover

@@ -216,6 +216,9 @@ type granted struct {
 	Grant  json.RawMessage   `json:"grant"`
 	Keys   map[string]string `json:"keys"`
 	Master string            `json:"master"`
+	Track  struct {
+		Downloads []struct{ Format, URL string }
+	} `json:"track"`
 }
 
 func (u *user) grant(ctx context.Context, track string) (granted, error) {

@@ -40,8 +40,11 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	Outbox *outbox.Outbox
 	Fetch  actor.Fetcher
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Changed is told, in the transaction that keeps it, of each track of another server that came or changed; it may be
+	// nil.
+	Changed func(ctx context.Context, tx *gorm.DB, track string) error
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Incoming is an activity whose sender was verified.
@@ -83,6 +86,7 @@ type Inbox struct {
 	hosts    *discover.Hosts
 	outbox   *outbox.Outbox
 	fetch    actor.Fetcher
+	changed  func(ctx context.Context, tx *gorm.DB, track string) error
 	log      *slog.Logger
 	now      func() time.Time
 	verifier *httpsig.Verifier
@@ -99,7 +103,7 @@ func New(config Config, p Parts) *Inbox {
 		config.Rate, config.Burst = 20, 600
 	}
 	i := &Inbox{
-		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, log: p.Log,
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,
 		now: p.Now, limits: newLimits(config.Rate, config.Burst), html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}

@@ -40,6 +40,11 @@ func (i *Inbox) track(ctx context.Context, in Incoming) error {
 		if err := put(ctx, tx, in.Activity.Type, x, true); err != nil {
 			return err
 		}
+		if i.changed != nil {
+			if err := i.changed(ctx, tx, t.ID); err != nil {
+				return err
+			}
+		}
 		return outbox.Retitle(ctx, tx, t.AttributedTo, t.ID, t.Name)
 	})
 }

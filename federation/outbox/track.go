@@ -180,6 +180,13 @@ func (o *Outbox) trackObject(ctx context.Context, r release) (vocab.Track, error
 	if t.Preview != "" {
 		x.Preview = vocab.Media{URL: o.config.FileURL(t.Preview, "preview.mp3"), MediaType: "audio/mpeg"}
 	}
+	files, err := media.DownloadsOf(ctx, o.db.Read, t.ID)
+	if err != nil {
+		return vocab.Track{}, err
+	}
+	for _, f := range files {
+		x.Downloads = append(x.Downloads, vocab.Download{Format: f.Format, CID: f.CID, Size: f.Size})
+	}
 	if t.Cover != "" {
 		x.Cover = vocab.Media{URL: o.config.FileURL(t.Cover, "cover.jpg"), MediaType: "image/jpeg"}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"gorm.io/gorm"
@@ -45,8 +46,17 @@ func (s *Service) fetchAll(ctx context.Context, job fetchTrack, _ int) error {
 	if err != nil {
 		return err
 	}
-	var total int64
 	queue := []media.Block{{CID: item.Manifest, Kind: media.KindManifest}}
+	files, err := s.files(ctx, job.Track)
+	if err != nil {
+		// The music plays without them.
+		s.log.Warn("downloads of a granted track not known", "track", job.Track, "error", err)
+	}
+	if err := s.register(ctx, files, job.Grant, originOf(job.Grant)); err != nil {
+		return err
+	}
+	queue = append(queue, files...)
+	var total int64
 	for len(queue) > 0 {
 		next := queue[0]
 		queue = queue[1:]
@@ -61,7 +71,7 @@ func (s *Service) fetchAll(ctx context.Context, job fetchTrack, _ int) error {
 		if total += int64(len(block)); total > maxTrackBytes {
 			return fmt.Errorf("track %s is larger than it may be", job.Track)
 		}
-		children, err := names(next.Kind, block)
+		children, err := names(next.Kind, c, block)
 		if err != nil {
 			return fmt.Errorf("block %s of %s: %w", c, job.Track, err)
 		}
@@ -89,14 +99,19 @@ func (s *Service) Block(ctx context.Context, c ipfs.CID) ([]byte, error) {
 	if !errors.Is(err, ipfs.ErrNotFound) || row.Origin == "" {
 		return nil, err
 	}
-	block, err = s.fetch.Block(ctx, row.Origin+"/ipfs/"+string(c), ipfs.MaxBlock)
+	url := row.Origin + "/ipfs/" + string(c)
+	if c.Codec() == ipfs.DagPB {
+		// Without it, the answer is the whole file.
+		url += "?format=raw"
+	}
+	block, err = s.fetch.Block(ctx, url, ipfs.MaxBlock)
 	if err != nil {
 		return nil, fmt.Errorf("fetch block: %w", err)
 	}
 	if !c.Matches(block) {
 		return nil, fmt.Errorf("block %s from %s: %w", c, row.Origin, ipfs.ErrDamaged)
 	}
-	children, err := names(row.Kind, block)
+	children, err := names(row.Kind, c, block)
 	if err != nil {
 		return nil, fmt.Errorf("block %s from %s: %w", c, row.Origin, err)
 	}
@@ -123,9 +138,84 @@ func (s *Service) register(ctx context.Context, blocks []media.Block, owner, ori
 	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return media.Register(tx, blocks...) })
 }
 
-// names are the blocks that a playlist leads to; a segment leads nowhere.
-func names(kind media.Kind, block []byte) ([]media.Block, error) {
+// Refetch brings home what a changed track leads to, for each grant of it that is kept here; the job goes with tx.
+func (s *Service) Refetch(ctx context.Context, tx *gorm.DB, track string) error {
+	var items []itemRow
+	if err := tx.WithContext(ctx).Where("track = ?", track).Find(&items).Error; err != nil {
+		return fmt.Errorf("read grants of %s: %w", track, err)
+	}
+	for _, item := range items {
+		if err := s.jobs.Insert(ctx, tx, fetchTrack{Grant: item.GrantURI, Track: track}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files are the downloads of a granted track.
+func (s *Service) files(ctx context.Context, track string) ([]media.Block, error) {
+	if s.downloads == nil {
+		return nil, nil
+	}
+	cids, err := s.downloads(ctx, track)
+	if err != nil {
+		return nil, err
+	}
+	var files []media.Block
+	for _, cid := range cids {
+		c, err := ipfs.ParseCID(cid)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, fileBlock(c))
+	}
+	return files, nil
+}
+
+// Allow makes this instance answer for files that a grant kept here leads to, before the job that brings them home has run.
+func (s *Service) Allow(ctx context.Context, grant string, cids []string) error {
+	var missing []media.Block
+	for _, cid := range cids {
+		c, err := ipfs.ParseCID(cid)
+		if err != nil {
+			return err
+		}
+		_, err = media.BlockByCID(ctx, s.db.Read, cid)
+		if errors.Is(err, ipfs.ErrNotFound) {
+			missing = append(missing, fileBlock(c))
+		} else if err != nil {
+			return err
+		}
+	}
+	return s.register(ctx, missing, grant, originOf(grant))
+}
+
+// fileBlock is a block of a file: one of its nodes, or the bytes of it.
+func fileBlock(c ipfs.CID) media.Block {
+	if c.Codec() == ipfs.Raw {
+		return media.Block{CID: string(c), Kind: media.KindSegment}
+	}
+	return media.Block{CID: string(c), Kind: media.KindFile}
+}
+
+// File opens a file of many blocks that this instance answers for; what is not here yet is fetched as it is read.
+func (s *Service) File(ctx context.Context, c ipfs.CID) (io.ReadSeekCloser, error) {
+	return ipfs.OpenFile(ctx, s.Block, c)
+}
+
+// names are the blocks that a playlist or a file's node leads to; a segment leads nowhere.
+func names(kind media.Kind, c ipfs.CID, block []byte) ([]media.Block, error) {
 	switch kind {
+	case media.KindFile:
+		links, err := ipfs.Links(c, block)
+		if err != nil {
+			return nil, err
+		}
+		var children []media.Block
+		for _, link := range links {
+			children = append(children, fileBlock(link))
+		}
+		return children, nil
 	case media.KindManifest:
 		master, err := hls.ParseMaster(bytes.NewReader(block))
 		if err != nil {

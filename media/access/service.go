@@ -77,31 +77,35 @@ type Parts struct {
 	Store ipfs.Store
 	Peers Peers
 	Fetch Fetcher
-	Log   *slog.Logger
-	Now   func() time.Time
-	Rand  io.Reader
+	// Downloads returns the CIDs of the files that buyers of a track of another server may keep; it may be nil.
+	Downloads func(ctx context.Context, track string) ([]string, error)
+	Log       *slog.Logger
+	Now       func() time.Time
+	Rand      io.Reader
 }
 
 // Service holds all three parts: seller's, proxy's and buyer's.
 type Service struct {
-	base  string
-	db    *db.DB
-	jobs  *jobs.Queue
-	vault *vault.Vault
-	store ipfs.Store
-	peers Peers
-	fetch Fetcher
-	log   *slog.Logger
-	now   func() time.Time
-	rand  io.Reader
-	rate  *limiter
+	base      string
+	db        *db.DB
+	jobs      *jobs.Queue
+	vault     *vault.Vault
+	store     ipfs.Store
+	peers     Peers
+	fetch     Fetcher
+	downloads func(ctx context.Context, track string) ([]string, error)
+	log       *slog.Logger
+	now       func() time.Time
+	rand      io.Reader
+	rate      *limiter
 }
 
 // New makes the room.
 func New(config Config, p Parts) *Service {
 	return &Service{
 		base: config.BaseURL, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, peers: p.Peers, fetch: p.Fetch,
-		log: p.Log, now: p.Now, rand: p.Rand, rate: newLimiter(),
+		downloads: p.Downloads,
+		log:       p.Log, now: p.Now, rand: p.Rand, rate: newLimiter(),
 	}
 }
 

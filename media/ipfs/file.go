@@ -33,6 +33,18 @@ type getter func(context.Context, CID) ([]byte, error)
 
 var _ ipld.NodeGetter = getter(nil)
 
+// OpenFile opens a raw block or a file whose blocks get gives; it checks that each is what its CID says. The caller
+// closes the reader; it ends with ctx.
+func OpenFile(ctx context.Context, get func(context.Context, CID) ([]byte, error), c CID) (io.ReadSeekCloser, error) {
+	return openFile(ctx, func(ctx context.Context, c CID) ([]byte, error) {
+		block, err := get(ctx, c)
+		if err == nil && !c.Matches(block) {
+			err = fmt.Errorf("%s: %w", c, ErrDamaged)
+		}
+		return block, err
+	}, c)
+}
+
 func openFile(ctx context.Context, get getter, c CID) (io.ReadSeekCloser, error) {
 	root, err := get.node(ctx, c)
 	if err != nil {

@@ -25,7 +25,7 @@ type Native struct {
 var _ Engine = (*Native)(nil)
 
 // needed are the encoders without which a native FFmpeg is of no use.
-var needed = []string{"aac", "flac", "libmp3lame"}
+var needed = []string{"aac", "flac", "libmp3lame", "libopus"}
 
 func openNative(ctx context.Context, c Config) (*Native, error) {
 	if c.Jobs <= 0 {

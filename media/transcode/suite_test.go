@@ -87,6 +87,7 @@ func TestEngines(t *testing.T) {
 		"silence":   testSilence,
 		"preview":   testPreview,
 		"decode":    testDecode,
+		"downloads": testDownloads,
 		"failure":   testFailure,
 		"whitelist": testWhitelist,
 		"names":     testNames,
@@ -330,6 +331,36 @@ func testDecode(t *testing.T, engine opener) {
 	}
 	if stereo := pcm(t, engine(t, transcode.Limits{}), voice, 48000, 2); len(stereo) != 2*len(got) {
 		t.Errorf("stereo has %d bytes, mono %d", len(stereo), len(got))
+	}
+}
+
+func testDownloads(t *testing.T, engine opener) {
+	for _, tt := range []struct {
+		source  string
+		job     transcode.Job
+		formats []string
+		seconds float64
+	}{
+		{voice, transcode.Job{SampleRate: 48000, Channels: 1, BitDepth: 16}, []string{"flac", "mp3", "opus"}, 1.43},
+		{alarm, transcode.Job{SampleRate: 44100, Channels: 2}, []string{"mp3", "opus"}, 6.128},
+	} {
+		tt.job.Source, tt.job.Dir = fixture(t, tt.source), filepath.Join(t.TempDir(), "out")
+		files, err := transcode.Downloads(t.Context(), engine(t, transcode.Limits{}), tt.job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var formats []string
+		for _, f := range files {
+			formats = append(formats, f.Format)
+			sound := pcm(t, engine(t, transcode.Limits{}), f.Path, 48000, 1)
+			near(t, f.Format+" of "+tt.source, float64(len(sound))/2/48000, tt.seconds, 0.1)
+			if f.Format == transcode.DownloadFLAC && !bytes.Equal(sound, pcm(t, engine(t, transcode.Limits{}), tt.source, 48000, 1)) {
+				t.Error("the FLAC is another sound")
+			}
+		}
+		if !slices.Equal(formats, tt.formats) {
+			t.Errorf("%s gives %v, want %v", tt.source, formats, tt.formats)
+		}
 	}
 }
 

@@ -21,10 +21,10 @@ export async function halves(passphrase: string, actor: string): Promise<Halves>
   return { auth, wrap };
 }
 
-/** HKDF-SHA256 with an empty salt. */
-export async function hkdf(secret: Uint8Array, info: string, length: number): Promise<Uint8Array<ArrayBuffer>> {
+/** HKDF-SHA256, with an empty salt unless one is given. */
+export async function hkdf(secret: Uint8Array, info: string, length: number, salt: Uint8Array = new Uint8Array()): Promise<Uint8Array<ArrayBuffer>> {
   const key = await crypto.subtle.importKey("raw", secret as BufferSource, "HKDF", false, ["deriveBits"]);
-  const bits = await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8(info) }, key, length * 8);
+  const bits = await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: salt as BufferSource, info: utf8(info) }, key, length * 8);
   return new Uint8Array(bits);
 }
 

@@ -19,6 +19,7 @@ const modules: Record<string, () => Promise<Module>> = {
   draftform: async () => (await import("./draft")).form,
   order: async () => (await import("./order")).order,
   copy: async () => (await import("./copy")).copy,
+  downloads: async () => (await import("./download")).downloads,
 };
 
 const player = () => import("./player");

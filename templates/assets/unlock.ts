@@ -14,7 +14,18 @@ export interface Unlocked {
   peaks: string;
 }
 
-interface Answer { grant: object; keys: Record<string, string>; track?: { peaks?: string | number[] | null } }
+/** A sealed file that a buyer may keep. */
+export interface File { format: string; url: string; size: number }
+
+interface Described { title?: string; artist?: string; peaks?: string | number[] | null; downloads?: File[] | null }
+
+interface Answer { grant: object; keys: Record<string, string>; track?: Described }
+
+/** The files of a bought track, with the names for them. */
+export async function filesOf(uri: string): Promise<{ title: string; artist: string; files: File[] }> {
+  const { track } = await ask(uri);
+  return { title: track?.title ?? "", artist: track?.artist ?? "", files: track?.downloads ?? [] };
+}
 
 /** Opens the key of a track. `known` is told the manifest as soon as the grant's signature was checked. */
 export async function unlock(uri: string, known: (manifest: string) => void): Promise<Unlocked> {

@@ -14,4 +14,16 @@ await tell(async (report, open) => {
   await page.waitForFunction(() => !window.audio.seeking && window.audio.currentTime >= 20);
   report.afterSeek = await hear(lin, 1);
   await picture(lin, "library-seller-down");
+
+  note("keep");
+  await page.click(`main .row[data-track="${setting.track}"] .row-title`);
+  const files = page.locator(".downloads button");
+  await files.first().waitFor();
+  const arriving = page.waitForEvent("download");
+  await files.first().click();
+  const file = await arriving;
+  report.fileName = file.suggestedFilename();
+  await file.saveAs(setting.keep);
+  await page.locator(".downloads [role=status]:has-text('Saved')").waitFor();
+  await picture(lin, "track-kept");
 });

@@ -5,7 +5,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { load } from "./bundle.mjs";
 
-const m = await load("bytes", "crypt", "recovery", "strength", "words", "playlist", "cid", "loader", "order", "keys");
+const m = await load("sealed", "filename", "bytes", "crypt", "recovery", "strength", "words", "playlist", "cid", "loader", "order", "keys");
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 const actor = "https://a.example/users/ada";
 
@@ -195,4 +195,63 @@ test("every text that a module says is there, and every text there is said", asy
   for (const key of said) assert.ok(key in browser, `no text for ${key}`);
   const idle = Object.keys(browser).filter((key) => !said.has(key) && !begun.some((s) => key.startsWith(s)));
   assert.deepEqual(idle, [], "never said");
+});
+
+// What Go's media/seal makes of the content key 00 01 02 …, a zero salt, and the track below.
+const sealedTrack = "https://s.example/tracks/1";
+async function opened(sealed, step, { track = sealedTrack, format = "flac" } = {}) {
+  const key = await m.downloadKey(Uint8Array.from({ length: 32 }, (_, i) => i), format);
+  const parts = async function* () {
+    for (let at = 0; at < sealed.length; at += step) yield sealed.subarray(at, at + step);
+  };
+  const clear = [];
+  for await (const part of m.openSealed(parts(), key, m.downloadContext(track, format))) clear.push(part);
+  return Buffer.concat(clear);
+}
+
+test("a sealed file opens as it arrives, and in no other way", async () => {
+  const { createCipheriv, hkdfSync } = await import("node:crypto");
+  const short = Buffer.from("AAAAAAAAAAAAAAAAAAAAAHKY8Iu1PXXwsZ9sVXhFylTUk_0F3toLWQ", "base64url");
+  for (const step of [1, 7, 100]) assert.equal((await opened(short, step)).toString(), "antiphon");
+
+  // Two chunks, made here: a full one and a last one of ten bytes.
+  const plain = Buffer.from(Uint8Array.from({ length: 65_546 }, (_, i) => i * 7));
+  const content = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const fileKey = hkdfSync("sha256", content, Buffer.alloc(0), "dl/flac", 32);
+  const key = Buffer.from(hkdfSync("sha256", new Uint8Array(fileKey), Buffer.alloc(16), "antiphon/file/v1", 32));
+  const seal = (chunk, number, last) => {
+    const nonce = Buffer.alloc(12);
+    nonce[10] = number;
+    nonce[11] = last;
+    const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: 16 });
+    cipher.setAAD(Buffer.from(`${sealedTrack}\nflac`), { plaintextLength: chunk.length });
+    return Buffer.concat([cipher.update(chunk), cipher.final(), cipher.getAuthTag()]);
+  };
+  const long = Buffer.concat([Buffer.alloc(16), seal(plain.subarray(0, 65_536), 0, 0), seal(plain.subarray(65_536), 1, 1)]);
+  // The end of what Go makes of the same.
+  assert.equal(long.toString("base64url").slice(-40), "94P_IEb0P-a19slYlLHAkni5Zf-6DycNK58lZ2GI");
+  for (const step of [1000, 65_552, 65_568, long.length]) assert.ok((await opened(long, step)).equals(plain), step);
+
+  const broken = (bytes, options) => assert.rejects(opened(bytes, 4096, options), (e) => e.fault === "damaged");
+  await broken(long.subarray(0, 16 + 65_552)); // cut off where a chunk ends
+  await broken(long.subarray(0, 9));
+  await broken(long, { track: sealedTrack + "2" });
+  await broken(long, { format: "mp3" });
+  for (const at of [0, 20, 65_560, long.length - 1]) {
+    const altered = Buffer.from(long);
+    altered[at] ^= 1;
+    await broken(altered);
+  }
+});
+
+test("names of files are safe everywhere", () => {
+  for (const [artist, title, want] of [
+    ["Ada", "Brass Rain", "Ada - Brass Rain.flac"],
+    ["../../etc", "/passwd", "-..-etc - -passwd.flac"],
+    ["CON", "nul", "Unknown artist - Untitled.flac"],
+    ["", "...", "Unknown artist - Untitled.flac"],
+    ["A\u0000B", "exe\u202egnp", "AB - exegnp.flac"],
+    ["x".repeat(300), "y", "x".repeat(120) + " - y.flac"],
+  ]) assert.equal(m.fileName(artist, title, "flac"), want);
+  assert.equal(m.fileName("Ada", "Rain", "../x"), "Ada - Rain.bin");
 });

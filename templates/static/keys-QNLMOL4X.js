@@ -1,1 +1,0 @@
-import{n as a,o as b,p as c,q as d}from"./chunk-L425YPLE.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-3UZEG7CC.js";import"./chunk-C26QMORL.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};
