@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build vet setup test race fuzz pages bench
+.PHONY: help demo build vet setup test race fuzz soak pages bench
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,6 +33,9 @@ race: setup ## run the Go tests with the race detector
 
 fuzz: ## fuzz every parser with 200,000 inputs
 	.ci/fuzz 200000x
+
+soak: setup ## send an instance what it gets in a day, good and hostile, and see what is left; HOURS=24
+	ANTIPHON_SOAK_HOURS=$(or $(HOURS),24) go test -count 1 -v -timeout 12h -run '^TestSoak$$' ./cmd/antiphon
 
 bench: setup ## measure speed and memory against their floors, some 10 minutes; ARGS="--only seal --json"
 	go run ./internal/testkit/bench $(ARGS)

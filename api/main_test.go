@@ -26,6 +26,8 @@ import (
 	"antiphon/api"
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/federation/discover"
+	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -220,7 +222,11 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	t.Cleanup(client.Close)
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
-		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Log: log, Now: i.clock.Now,
+		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
+		Hosts: outbox.New(outbox.Config{BaseURL: i.base}, outbox.Parts{
+			DB: i.db, Jobs: queue, Hosts: discover.NewHosts(discover.HostsConfig{}, i.db, client, log, i.clock.Now), Log: log, Now: i.clock.Now,
+		}),
+		Log: log, Now: i.clock.Now,
 	}))
 	parts := api.Parts{BaseURL: i.base, TrustProxy: o.proxied, Auth: i.auth, Pages: i.pages, Log: log, Now: i.clock.Now}
 	if o.parts != nil {

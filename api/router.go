@@ -134,6 +134,10 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/settings/sessions/{id}/end", page(w.EndSession)},
 
 		{"GET", "/admin", page(w.Admin)},
+		{"GET", "/admin/hosts", page(w.AdminHosts)},
+		{"POST", "/admin/hosts/retry", page(w.RetryHost)},
+		{"POST", "/admin/hosts/pause", page(w.PauseHost)},
+		{"POST", "/admin/hosts/resume", page(w.ResumeHost)},
 		{"POST", "/admin/recover", page(w.MakeRecoveryLink)},
 		{"POST", "/admin/invites", page(w.MakeInvite)},
 		{"POST", "/admin/invites/{id}/end", page(w.EndInvite)},

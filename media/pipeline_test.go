@@ -55,6 +55,11 @@ type house struct {
 
 func open(t *testing.T, dir string) *house {
 	t.Helper()
+	return openWith(t, dir, media.Config{})
+}
+
+func openWith(t *testing.T, dir string, config media.Config) *house {
+	t.Helper()
 	ctx := t.Context()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	database, err := db.Open(ctx, filepath.Join(dir, "antiphon.db"), log)
@@ -66,7 +71,8 @@ func open(t *testing.T, dir string) *house {
 	engine, err := transcode.Open(ctx, transcode.Config{Mode: transcode.ModeNative})
 	must(t, err)
 	h := &house{db: database, jobs: jobs.New(database, log), store: store, engine: engine, shop: &keeper{}, dir: dir}
-	h.Service = media.New(media.Config{BaseURL: "https://s.example", DataDir: dir, UploadDir: filepath.Join(dir, "uploads")}, media.Parts{
+	config.BaseURL, config.DataDir, config.UploadDir = "https://s.example", dir, filepath.Join(dir, "uploads")
+	h.Service = media.New(config, media.Parts{
 		DB: database, Jobs: h.jobs, Vault: v, Store: store, Engine: engine, Shop: h.shop, Credit: credit, Log: log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.Register(h.jobs)

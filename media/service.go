@@ -59,6 +59,8 @@ type Config struct {
 	UploadDir string
 	// MaxLength is the longest track; 4 hours when 0.
 	MaxLength time.Duration
+	// FullPause is how long a step waits that finds the disk full; 1 minute when 0.
+	FullPause time.Duration
 }
 
 // Parts are what the pipeline is joined with.
@@ -95,6 +97,9 @@ type Service struct {
 func New(config Config, p Parts) *Service {
 	if config.MaxLength == 0 {
 		config.MaxLength = 4 * time.Hour
+	}
+	if config.FullPause == 0 {
+		config.FullPause = defaultPause
 	}
 	return &Service{
 		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop, credit: p.Credit,

@@ -63,7 +63,8 @@ func (s *Service) Register(q *jobs.Queue) {
 }
 
 // handle registers a step. A track that has left the step's state is passed over: the step was done before. A refusal
-// of the file fails the track at once, with its words; anything else is tried again and then fails it too.
+// of the file fails the track at once, with its words; a full disk makes it wait; anything else is tried again and then
+// fails it too.
 func handle[T jobs.Args](q *jobs.Queue, s *Service, name string, state State, work func(ctx context.Context, t Track) error, id func(T) TrackID) {
 	jobs.Handle(q, jobs.Handler[T]{
 		Timeout: stepTime, Retry: retry,
@@ -85,6 +86,8 @@ func handle[T jobs.Args](q *jobs.Queue, s *Service, name string, state State, wo
 				return nil
 			case errors.As(err, &refused):
 				return s.fail(ctx, t, name, refused.Words)
+			case ctx.Err() == nil && full(err):
+				return s.wait(ctx, t.ID, name, err)
 			case ctx.Err() == nil && attempt >= maxAttempts:
 				s.log.Error("pipeline step given up", "track", t.ID, "step", name, "error", err)
 				return s.fail(ctx, t, name, "Something went wrong here, and trying again did not help. The admin finds the reason in the log.")

@@ -35,7 +35,12 @@ const (
 	VerbRemove   Verb = "Remove"
 	VerbUndo     Verb = "Undo"
 	VerbUpdate   Verb = "Update"
+	// VerbQuoteRequest asks whether a post may be quoted (FEP-044f); it is received and never sent.
+	VerbQuoteRequest Verb = "QuoteRequest"
 )
+
+// emojiReact is a Like with a picture (FEP-c0e0), and read as a Like.
+const emojiReact Verb = "EmojiReact"
 
 const (
 	// maxRecipients is how many recipients one activity may name.
@@ -157,7 +162,14 @@ func verbOf(v any) (Verb, bool) {
 		}
 		name, _ = list[1].(string)
 	}
-	return Verb(name), newStreamsActivity(Verb(name)) != nil
+	switch verb := Verb(name); verb {
+	case VerbQuoteRequest:
+		return verb, true
+	case emojiReact:
+		return VerbLike, true
+	default:
+		return verb, newStreamsActivity(verb) != nil
+	}
 }
 
 // listed is what a Delete is about when it is written as one object with a list of ids, as Funkwhale does: the list.

@@ -32,10 +32,11 @@ type Note struct {
 	// URL is the page for people.
 	URL                string
 	Published, Updated time.Time
-	To, Cc             []string
-	InReplyTo          string
-	Attachments        []Attachment
-	Tags               []Tag
+	// Cc of a note that was received has its audience, too.
+	To, Cc      []string
+	InReplyTo   string
+	Attachments []Attachment
+	Tags        []Tag
 	// Track is the recording that this announces.
 	Track string
 	// Likes, Shares and Replies are collections on the note's origin.
@@ -140,7 +141,7 @@ func ReadNote(raw []byte) (Note, error) {
 	if !SameOrigin(n.AttributedTo, n.ID) {
 		o.fail("attributedTo", "is not on the note's host")
 	}
-	n.To, n.Cc = o.audience("to"), o.audience("cc")
+	n.To, n.Cc = o.audience("to"), append(o.audience("cc"), o.audience("audience")...)
 	if o.err() != nil {
 		return Note{}, fmt.Errorf("read note: %w", o.err())
 	}

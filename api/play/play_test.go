@@ -43,6 +43,11 @@ func (alone) Describe(context.Context, string) (play.Track, error) { return play
 // Visitor names.
 func open(t *testing.T) (h http.Handler, published ipfs.CID) {
 	t.Helper()
+	return openWith(t, "ciphertext")
+}
+
+func openWith(t *testing.T, block string) (h http.Handler, published ipfs.CID) {
+	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
 	database, err := db.Open(t.Context(), filepath.Join(dir, "a.db"), log)
@@ -61,7 +66,7 @@ func open(t *testing.T) (h http.Handler, published ipfs.CID) {
 		_ = store.Close()
 		_ = database.Close()
 	})
-	published, err = store.Put(t.Context(), []byte("ciphertext"))
+	published, err = store.Put(t.Context(), []byte(block))
 	must(t, err)
 	must(t, media.Register(database.Write, media.Block{
 		CID: string(published), Owner: "https://b.example/tracks/1", Kind: media.KindSegment, Held: true, CreatedAt: time.Now(),

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gorilla/mux"
 
 	"antiphon/api/auth"
+	"antiphon/federation/discover"
 	"antiphon/media"
 	"antiphon/templates"
 )
@@ -114,15 +114,15 @@ func (p *Pages) figures(ctx context.Context, view *templates.Admin) error {
 	}
 	view.Disk = templates.Disk{Used: used, Free: free, Total: total, Low: free < p.DiskLow}
 	tx := p.DB.Read.WithContext(ctx)
-	var hosts []struct {
-		Host, LastError string
-		CheckedAt       *time.Time
-	}
-	if err := tx.Table("hosts").Where("state <> ?", "ok").Order("host").Limit(20).Find(&hosts).Error; err != nil {
-		return fmt.Errorf("read hosts: %w", err)
+	hosts, _, err := p.Hosts.Peers(ctx, "", 0, listRows)
+	if err != nil {
+		return err
 	}
 	for _, h := range hosts {
-		peer := templates.Peer{Host: h.Host, Words: h.LastError}
+		if h.State == discover.OK {
+			continue
+		}
+		peer := templates.Peer{Host: h.Host.Host, Words: h.LastError, Waiting: int(h.Waiting)}
 		if h.CheckedAt != nil {
 			peer.Since = *h.CheckedAt
 		}

@@ -44,6 +44,9 @@ func malformed(err error) error {
 // notices are shown once after a redirect, by the word in its query.
 var notices = map[string]string{
 	"saved":       "Saved.",
+	"retried":     "The server is tried now. If it answers, everything that waits follows.",
+	"paused":      "Paused. What is for this server is kept until you resume it, for seven days at most.",
+	"resumed":     "Resumed. What waited goes out now.",
 	"unpublished": "Taken back. Whoever bought it keeps it.",
 	"discarded":   "The draft was deleted.",
 	"following":   "Done. New tracks will appear in your timeline as soon as the other server has agreed.",

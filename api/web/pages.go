@@ -57,6 +57,7 @@ type Parts struct {
 	Follower  Follower
 	Profiles  Profiles
 	Remote    Remote
+	Hosts     Hosts
 	HTTP      *httpx.Client
 	Log       *slog.Logger
 	Now       func() time.Time

@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"net/url"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -13,7 +14,10 @@ func newPolicy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "em", "strong", "b", "i", "del", "blockquote", "code", "pre", "ul", "ol", "li")
 	p.AllowAttrs("href").OnElements("a")
-	p.AllowURLSchemes("https", "http")
+	// Without a host a browser would take it for one into this site.
+	withHost := func(u *url.URL) bool { return u.Host != "" }
+	p.AllowURLSchemeWithCustomPolicy("https", withHost)
+	p.AllowURLSchemeWithCustomPolicy("http", withHost)
 	p.RequireNoFollowOnLinks(true)
 	p.RequireNoReferrerOnLinks(true)
 	p.AddTargetBlankToFullyQualifiedLinks(false)
@@ -25,13 +29,20 @@ func newPolicy() *bluemonday.Policy {
 // maxHTML is how much of somebody's HTML is looked at.
 const maxHTML = 20_000
 
-// sanitize makes HTML from outside safe to show. Text directions that are turned inside stay inside: the pages put
-// each text into an element of its own.
+// sanitize makes HTML from outside safe to show, and links say where they lead. Text directions that are turned inside
+// stay inside: the pages put each text into an element of its own. Overrides, which turn letters of one direction round
+// and hide what a name is, are taken out, and so is NUL.
 func sanitize(html string) template.HTML {
 	if len(html) > maxHTML {
 		html = strings.ToValidUTF8(html[:maxHTML], "")
 	}
-	return template.HTML(newPolicy().Sanitize(html))
+	clean := strings.Map(func(r rune) rune {
+		if r == 0 || r == '\u202d' || r == '\u202e' {
+			return -1
+		}
+		return r
+	}, newPolicy().Sanitize(html))
+	return template.HTML(settle(clean))
 }
 
 // paragraphs shows plain text with its paragraphs and lines.

@@ -59,7 +59,8 @@ type config struct {
 		InvoiceLife time.Duration `toml:"invoice_life" default:"30m" doc:"How long a quoted price stands. What is paid later is honored all the same."`
 	} `toml:"payments"`
 	Federation struct {
-		InboxRate int `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
+		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
+		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
 	} `toml:"federation"`
 	Grants struct {
 		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`

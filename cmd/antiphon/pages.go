@@ -45,7 +45,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -64,9 +64,13 @@ func (h *house) openPages(context.Context) error {
 		BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, Version: version, OpenSignup: h.config.Signup.Open,
 	}, h.actors, h.db, h.log, time.Now)
 	h.pages = pages
+	objects := h.outbox.Documents()
+	if h.config.Federation.SignedFetch {
+		objects = h.outbox.Signed(objects)
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: h.outbox.Documents(), WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
 		Reencrypt: http.HandlerFunc(player.Reencrypt),
 	})

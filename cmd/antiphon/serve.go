@@ -61,6 +61,8 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := h.jobs.Start(work); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	h.inbox.Start()
+	defer h.inbox.Stop()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -86,6 +88,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 		err = errors.Join(err, server.Close())
 	}
 	<-watched
+	h.inbox.Stop()
 	settle, done := context.WithTimeout(context.WithoutCancel(ctx), drainJobs)
 	defer done()
 	return errors.Join(err, h.jobs.Stop(settle))

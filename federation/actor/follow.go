@@ -93,17 +93,32 @@ type Mailbox struct {
 	Local       bool
 }
 
-// FollowerMailboxes returns each inbox once at which followers of uri are reached.
-func FollowerMailboxes(ctx context.Context, tx *gorm.DB, uri string) ([]Mailbox, error) {
-	var out []Mailbox
-	err := tx.WithContext(ctx).Model(&Follow{}).Joins("JOIN actors ON actors.uri = follows.follower").
-		Where("follows.followed = ? AND follows.state = ?", uri, Accepted).
-		Select("DISTINCT CASE WHEN actors.shared_inbox <> '' THEN actors.shared_inbox ELSE actors.inbox END AS inbox, actors.host, actors.local").
-		Scan(&out).Error
-	if err != nil {
-		return nil, fmt.Errorf("read inboxes of followers of %s: %w", uri, err)
+// FollowerMailboxes returns where up to limit followers of uri get what is for all of them, in the order of the
+// followers' URIs, beginning after the given one, and the last of these followers: empty when there are no more. The
+// same inbox may come again.
+func FollowerMailboxes(ctx context.Context, tx *gorm.DB, uri, after string, limit int) (boxes []Mailbox, last string, err error) {
+	var rows []struct {
+		Follower string
+		Mailbox
 	}
-	return out, nil
+	err = tx.WithContext(ctx).Model(&Follow{}).Joins("JOIN actors ON actors.uri = follows.follower").
+		Where("follows.followed = ? AND follows.follower > ? AND follows.state = ?", uri, after, Accepted).
+		Order("follows.follower").Limit(limit).
+		Select("follows.follower, CASE WHEN actors.shared_inbox <> '' THEN actors.shared_inbox ELSE actors.inbox END AS inbox, actors.host, actors.local").
+		Scan(&rows).Error
+	if err != nil {
+		return nil, "", fmt.Errorf("read inboxes of followers of %s: %w", uri, err)
+	}
+	for _, r := range rows {
+		if n := len(boxes); n == 0 || boxes[n-1] != r.Mailbox {
+			boxes = append(boxes, r.Mailbox)
+		}
+		last = r.Follower
+	}
+	if len(rows) < limit {
+		last = ""
+	}
+	return boxes, last, nil
 }
 
 // DropInbox ends every follow by an actor whose own inbox is gone.

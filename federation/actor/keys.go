@@ -20,6 +20,27 @@ func (r *Registry) Keys() httpsig.Keys { return keys{r} }
 
 type keys struct{ *Registry }
 
+// KnowsKey reports whether the key of that URI can be looked for here, without asking its server who it is.
+func (r *Registry) KnowsKey(ctx context.Context, keyID string) (bool, error) {
+	if _, _, ok := read(&r.cache, &r.cache.keys, keyID, r.now()); ok {
+		return true, nil
+	}
+	owner, _, ok := strings.Cut(keyID, "#")
+	if !ok {
+		if owner, ok = recall(r, r.owners, keyID); !ok {
+			return false, nil
+		}
+	}
+	if r.Own(owner) {
+		return true, nil
+	}
+	_, err := take(r.db.Read.WithContext(ctx).Select("uri").Where("uri = ? AND NOT local", owner), owner)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Key returns the key of that URI. Its error is ErrNotFound, ErrGone, or httpsig.ErrWeakKey.
 func (k keys) Key(ctx context.Context, keyID string, fresh bool) (httpsig.Key, error) {
 	known, turn, ok := read(&k.cache, &k.cache.keys, keyID, k.now())

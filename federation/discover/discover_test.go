@@ -3,8 +3,11 @@ package discover_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
 	"antiphon/federation/fedtest"
+	"antiphon/internal/testkit"
 	"antiphon/vocab"
 )
 
@@ -142,7 +146,8 @@ func TestBlocks(t *testing.T) {
 		}
 	}
 	// Neither failure nor success lifts a block.
-	if err := errors.Join(i.Hosts.Failed(t.Context(), "bad.example", errors.New("x")), i.Hosts.Reached(t.Context(), "bad.example")); err != nil {
+	_, err := i.Hosts.Failed(t.Context(), "bad.example", errors.New("x"))
+	if err := errors.Join(err, i.Hosts.Reached(t.Context(), "bad.example")); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := i.Hosts.IsBlocked(t.Context(), "bad.example"); err != nil || !got {
@@ -162,50 +167,167 @@ func TestBlocks(t *testing.T) {
 
 func TestStatesOfAHost(t *testing.T) {
 	t.Parallel()
-	i := fedtest.New(t, fedtest.Options{Idle: true})
-	state := func() string {
-		t.Helper()
-		list, err := i.Hosts.List(t.Context(), 0, 1)
-		if err != nil || len(list) != 1 {
-			t.Fatalf("%v, %v", list, err)
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		day := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+		i := fedtest.New(t, fedtest.Options{Idle: true, DSN: fresh(), Clock: testkit.NewClock(day)})
+		var back []string
+		i.Hosts.Back(func(host string) { back = append(back, host) })
+		fail := func() string {
+			t.Helper()
+			state, err := i.Hosts.Failed(t.Context(), "H.example:443", errors.New(strings.Repeat("long ", 200)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return state
 		}
-		return list[0].State
-	}
-	for n := range 10 {
-		if err := i.Hosts.Failed(t.Context(), "h.example", errors.New(strings.Repeat("long ", 200))); err != nil {
-			t.Fatal(err)
+		host := func() discover.Host {
+			t.Helper()
+			h, err := i.Hosts.Standing(t.Context(), "h.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
 		}
-		if want := map[bool]string{true: discover.Down, false: discover.Suspect}[n == 9]; state() != want {
-			t.Errorf("after %d failures: %s", n+1, state())
+		if h := host(); h.State != discover.OK || h.Host != "h.example" {
+			t.Errorf("a host that nobody has met: %+v", h)
 		}
-	}
-	wait := func() time.Duration {
-		t.Helper()
-		wait, err := i.Hosts.Wait(t.Context(), "h.example")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return wait
-	}
-	for _, want := range []time.Duration{30, 60, 120, 240, 480, 600, 600} {
-		if got := wait(); got != 0 {
-			t.Errorf("a probe has to wait %s", got)
-		}
-		for range 2 {
-			if got := wait(); got != want*time.Second {
-				t.Errorf("after a probe the next one waits %s, want %ds", got, want)
+		for n := range 10 {
+			want := map[bool]string{true: discover.Down, false: discover.Suspect}[n == 9]
+			if got := fail(); got != want || host().State != want || host().Failures != int64(n+1) {
+				t.Errorf("after %d failures: %s, %+v", n+1, got, host())
 			}
 		}
-		i.Clock.Advance(want * time.Second)
-	}
-	if err := i.Hosts.Reached(t.Context(), "H.example:443"); err != nil || state() != discover.OK {
-		t.Errorf("after an answer: %s, %v", state(), err)
-	}
-	for range 3 {
-		if got := wait(); got != 0 {
-			t.Errorf("a delivery to a host that is back waits %s", got)
+		probe := func() bool {
+			t.Helper()
+			mine, err := i.Hosts.Probe(t.Context(), "h.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return mine
+		}
+		// The longer it is down, the rarer it is tried.
+		for _, wait := range []time.Duration{30, 30, 30, 30, 30, 37, 46, 58} {
+			i.Clock.Advance(wait*time.Second - time.Second)
+			if probe() {
+				t.Errorf("a probe before %ds", wait)
+			}
+			i.Clock.Advance(time.Second)
+			if !probe() || probe() {
+				t.Errorf("not one probe after %ds", wait)
+			}
+			fail()
+		}
+		for n := range 7 {
+			i.Clock.Set(day.Add(time.Duration(n+1) * 24 * time.Hour))
+			want := map[bool]string{true: discover.Gone, false: discover.Down}[n == 6]
+			if !probe() {
+				t.Errorf("no probe on day %d", n+2)
+			}
+			if got := fail(); got != want {
+				t.Errorf("after failures on %d days: %s", n+2, got)
+			}
+		}
+		if probe() {
+			t.Error("a host that is gone is tried")
+		}
+		if err := i.Hosts.Retry(t.Context(), "h.example"); err != nil || host().State != discover.Down || !probe() {
+			t.Errorf("an admin cannot have it tried again: %v, %+v", err, host())
+		}
+		if err := i.Hosts.Pause(t.Context(), "h.example", true); err != nil || !host().Paused {
+			t.Errorf("not paused: %v, %+v", err, host())
+		}
+		i.Clock.Advance(24 * time.Hour)
+		if probe() {
+			t.Error("a host that is paused is tried")
+		}
+		if err := i.Hosts.Reached(t.Context(), "h.example"); err != nil || host().State != discover.OK || host().FailedDays != 0 || !host().Paused {
+			t.Errorf("after an answer: %+v, %v", host(), err)
+		}
+		if err := i.Hosts.Reached(t.Context(), "h.example"); err != nil || !slices.Equal(back, []string{"h.example"}) {
+			t.Errorf("back: %q, %v", back, err)
+		}
+	})
+}
+
+// Every received activity and every delivery asks about its host: of a healthy one that costs no query.
+func TestHealthyHostCostsNoQuery(t *testing.T) {
+	t.Parallel()
+	i := fedtest.New(t, fedtest.Options{Idle: true})
+	ask := func(host string) {
+		t.Helper()
+		if _, err := i.Hosts.Standing(t.Context(), host); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.Hosts.Reached(t.Context(), host); err != nil {
+			t.Fatal(err)
 		}
 	}
+	var queries atomic.Int64
+	count := func(*gorm.DB) { queries.Add(1) }
+	if err := i.DB.Read.Callback().Query().Before("gorm:query").Register("count", count); err != nil {
+		t.Fatal(err)
+	}
+	ask("h.example")
+	if queries.Load() != 1 {
+		t.Errorf("the first look costs %d queries", queries.Load())
+	}
+	for range 100 {
+		ask("H.example")
+	}
+	if queries.Load() != 1 {
+		t.Errorf("a hundred more cost %d queries", queries.Load()-1)
+	}
+	// Another process sees it fail.
+	other := discover.NewHosts(discover.HostsConfig{}, i.DB, i.HTTP, slog.New(slog.DiscardHandler), i.Clock.Now)
+	if _, err := other.Failed(t.Context(), "h.example", errors.New("no answer")); err != nil {
+		t.Fatal(err)
+	}
+	i.Clock.Advance(5 * time.Second)
+	if h, err := i.Hosts.Standing(t.Context(), "h.example"); err != nil || h.State != discover.Suspect {
+		t.Errorf("what another process learnt is not seen: %+v, %v", h, err)
+	}
+}
+
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		i := fedtest.New(t, fedtest.Options{Idle: true, DSN: fresh()})
+		reads := func(host, kind string) bool {
+			t.Helper()
+			ok, err := i.Hosts.Reads(t.Context(), host, kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		if !reads("h.example", "Listen") {
+			t.Error("nothing is known, and it is not sent")
+		}
+		for range 2 {
+			if err := i.Hosts.Unread(t.Context(), "H.example", "Listen"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if reads("h.example", "Listen") || !reads("h.example", "Offer") || !reads("g.example", "Listen") {
+			t.Error("one kind and one host, no more and no less")
+		}
+		i.Clock.Advance(29 * 24 * time.Hour)
+		if reads("h.example", "Listen") {
+			t.Error("forgotten after 29 days")
+		}
+		i.Clock.Advance(24 * time.Hour)
+		if !reads("h.example", "Listen") {
+			t.Error("remembered for more than 30 days")
+		}
+		if err := i.Hosts.Unread(t.Context(), "h.example", "Offer"); err != nil || i.Count(t, "unread_kinds", "1=1") != 1 {
+			t.Errorf("what has run out is kept, %v", err)
+		}
+		err := i.DB.Write.Exec("INSERT INTO hosts (host, software) VALUES ('h.example', 'newer 2.0')").Error
+		i.Clock.Advance(5 * time.Second)
+		if err != nil || !reads("h.example", "Offer") {
+			t.Errorf("new software is not given a chance, %v", err)
+		}
+	})
 }
 
 func TestNormalize(t *testing.T) {

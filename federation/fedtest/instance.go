@@ -43,8 +43,15 @@ type Options struct {
 	Clock *testkit.Clock
 	// DSN is PostgreSQL's; SQLite in the test's folder when empty.
 	DSN string
+	// BaseURL is where the instance says that it lives, when that must not change from one start to the next; nobody
+	// reaches it there.
+	BaseURL string
 	// Idle leaves the queue unstarted: jobs are kept and not worked.
 	Idle bool
+	// Join adds rooms to the instance, before its queue opens.
+	Join func(i *Instance)
+	// Log takes what the instance says; nothing does when nil.
+	Log *slog.Logger
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
 }
@@ -90,6 +97,9 @@ func New(t testing.TB, options Options) *Instance {
 	}))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	i.BaseURL, i.Host = server.URL, strings.TrimPrefix(server.URL, "http://")
+	if options.BaseURL != "" {
+		i.BaseURL, i.Host = options.BaseURL, strings.TrimPrefix(options.BaseURL, "http://")
+	}
 	i.join(t, options)
 	handler = i.routes()
 	close(ready)
@@ -101,7 +111,10 @@ func New(t testing.TB, options Options) *Instance {
 
 func (i *Instance) join(t testing.TB, options Options) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	log := options.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	dsn := options.DSN
 	if dsn == "" {
 		dsn = filepath.Join(t.TempDir(), "antiphon.db")
@@ -147,6 +160,9 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	if options.Join != nil {
+		options.Join(i)
+	}
 	if err := i.Queue.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +190,9 @@ func (i *Instance) Start(t testing.TB) {
 	if err := i.Queue.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	i.Inbox.Start()
 	t.Cleanup(func() {
+		i.Inbox.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := i.Queue.Stop(ctx); err != nil {

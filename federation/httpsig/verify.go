@@ -27,9 +27,17 @@ var (
 	ErrUnsigned = errors.New("request is not signed")
 	// ErrSignature says that the signature is malformed, too weak in what it covers, out of time, or wrong.
 	ErrSignature = errors.New("signature is not valid")
+	// ErrTime says that the signature was made too long ago or is of a time to come, by our clock. It is also an
+	// ErrSignature.
+	ErrTime error = outOfTime{}
 	// ErrKey says that the key could not be had, or is not acceptable.
 	ErrKey = errors.New("signing key is not available")
 )
+
+type outOfTime struct{}
+
+func (outOfTime) Error() string        { return "out of time" }
+func (outOfTime) Is(target error) bool { return target == ErrSignature }
 
 // Verifier checks incoming requests. Its fields are set once, before use; it is safe for concurrent use.
 type Verifier struct {
@@ -130,7 +138,7 @@ func (v *Verifier) parse(req *http.Request, body []byte) (claim, error) {
 
 func (v *Verifier) inTime(what string, t time.Time) error {
 	if d := v.Now().Sub(t); d > maxSkew || d < -maxSkew {
-		return fmt.Errorf("%s is %s off: %w", what, d.Round(time.Second), ErrSignature)
+		return fmt.Errorf("%s is %s off: %w", what, d.Round(time.Second), ErrTime)
 	}
 	return nil
 }
@@ -151,7 +159,8 @@ func needsDigest(req *http.Request, hasBody bool) bool {
 // is for the caller to see.
 func checkDigests(h http.Header, body []byte) error {
 	sum := sha256.Sum256(body)
-	if value := h.Get("Digest"); value != "" {
+	if len(h.Values("Digest")) > 0 {
+		value := h.Get("Digest") // an empty one would bind no body
 		name, text, _ := strings.Cut(value, "=")
 		if !strings.EqualFold(name, "SHA-256") {
 			return fmt.Errorf("digest %q is not one SHA-256: %w", name, ErrSignature)
@@ -161,7 +170,8 @@ func checkDigests(h http.Header, body []byte) error {
 			return fmt.Errorf("digest does not match the body: %w", ErrSignature)
 		}
 	}
-	if value := h.Get("Content-Digest"); value != "" {
+	if len(h.Values("Content-Digest")) > 0 {
+		value := h.Get("Content-Digest")
 		got, err := parseContentDigest(value)
 		if err != nil {
 			return err

@@ -3,12 +3,31 @@ package inbox
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
 	"antiphon/vocab"
 )
+
+// followedFor is how long it is believed that an actor is followed from here. That it is not followed is asked every time.
+const followedFor = 10 * time.Second
+
+// followedHere is actor.FollowedHere, remembered while it is so: a post too many is shown to nobody.
+func (i *Inbox) followedHere(ctx context.Context, uri string) (bool, error) {
+	now := i.now()
+	if until, ok := i.followed.Load(uri); ok && now.Before(until.(time.Time)) {
+		return true, nil
+	}
+	followed, err := actor.FollowedHere(ctx, i.db.Read, uri)
+	if followed {
+		i.followed.Store(uri, now.Add(followedFor))
+	} else {
+		i.followed.Delete(uri)
+	}
+	return followed, err
+}
 
 // follow lets somebody follow a local actor, and says so.
 func (i *Inbox) follow(ctx context.Context, in Incoming) error {
@@ -82,6 +101,43 @@ func (i *Inbox) followOf(ctx context.Context, ref vocab.Ref, followed string) (a
 		return f, Refuse("the follow is not %s's to answer", followed)
 	}
 	return f, nil
+}
+
+// undoAccept ends a follow that the sender had accepted.
+func (i *Inbox) undoAccept(ctx context.Context, in Incoming) error {
+	accept, err := i.inner(ctx, in)
+	if err != nil {
+		return err
+	}
+	if accept.Type != vocab.VerbAccept {
+		return errNoEffect
+	}
+	f, err := i.followOf(ctx, accept.Object, in.Actor.URI)
+	if err != nil {
+		return err
+	}
+	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		return actor.DropFollow(ctx, tx, f.Follower, f.Followed)
+	})
+}
+
+// inner is the activity of the same sender that an Undo takes back: embedded, or received before.
+func (i *Inbox) inner(ctx context.Context, in Incoming) (vocab.Activity, error) {
+	raw := withContext(in.Activity.Object.Raw)
+	if in.Activity.Object.Raw == nil {
+		var err error
+		if raw, err = i.earlier(ctx, in.Actor.URI, in.Activity.Object.ID); err != nil {
+			return vocab.Activity{}, err
+		}
+		if raw == nil {
+			return vocab.Activity{}, errNoEffect
+		}
+	}
+	a, err := vocab.ParseActivity(raw)
+	if err != nil || a.Actor != in.Actor.URI {
+		return a, Refuse("what is taken back is not %s's", in.Actor.URI)
+	}
+	return a, nil
 }
 
 // undoFollow ends a follow by the actor that made it.

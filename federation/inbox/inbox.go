@@ -2,17 +2,14 @@ package inbox
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/time/rate"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
@@ -30,6 +27,14 @@ type Config struct {
 	// Rate is how many activities a second one site (registrable domain) may send, after a burst; 20 and 600 when 0.
 	Rate  rate.Limit
 	Burst int
+	// Flight is how many bytes all bodies that are being taken may hold together; 64 MiB when 0. Beyond it, senders are asked
+	// to come again.
+	Flight int64
+	// BodyTime is how long a body may take to come; 20 s when 0.
+	BodyTime time.Duration
+	// Strangers is how many actors that are not known here one site may make us ask for in a second, after as many at once as
+	// in a minute; 1 when 0.
+	Strangers rate.Limit
 }
 
 // Parts are what the inbox is joined with.
@@ -91,6 +96,13 @@ type Inbox struct {
 	now      func() time.Time
 	verifier *httpsig.Verifier
 	limits   *limits
+	asked    *limits
+	clock    clock
+	flight   *flight
+	desk     desk
+	hands    hands
+	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
+	followed sync.Map
 	html     *bluemonday.Policy
 
 	handlers    map[verbKind]Handler
@@ -102,9 +114,19 @@ func New(config Config, p Parts) *Inbox {
 	if config.Rate == 0 {
 		config.Rate, config.Burst = 20, 600
 	}
+	if config.Flight == 0 {
+		config.Flight = 64 << 20
+	}
+	if config.BodyTime == 0 {
+		config.BodyTime = 20 * time.Second
+	}
+	if config.Strangers == 0 {
+		config.Strangers = 1
+	}
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,
-		now: p.Now, limits: newLimits(config.Rate, config.Burst), html: policy(), handlers: map[verbKind]Handler{},
+		now: p.Now, limits: newLimits(config.Rate, config.Burst), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
+		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
 	i.social()
@@ -130,86 +152,4 @@ func (i *Inbox) knows(verb vocab.Verb) bool {
 		}
 	}
 	return false
-}
-
-// The states of a stored activity.
-const (
-	received = "received"
-	done     = "done"
-	ignored  = "ignored"
-	refused  = "refused"
-	failed   = "failed"
-)
-
-// record is a stored activity.
-type record struct {
-	Actor      string `gorm:"primaryKey"`
-	ID         string `gorm:"primaryKey"`
-	Type       string
-	Raw        []byte
-	State      string
-	Outcome    string
-	ReceivedAt time.Time
-}
-
-// TableName is gorm's name for the table.
-func (record) TableName() string { return "activities" }
-
-// arrived is the job of one stored activity.
-type arrived struct {
-	Actor string `json:"actor"`
-	ID    string `json:"id"`
-}
-
-// attempts is how often a handler is tried: the queue's own pauses between them come to about half a day.
-const attempts = 14
-
-// Kind names the job.
-func (arrived) Kind() string { return "activity_arrived" }
-
-// Options bound the attempts.
-func (arrived) Options() jobs.Options { return jobs.Options{MaxAttempts: attempts} }
-
-// Register registers the jobs of this room.
-func (i *Inbox) Register(q *jobs.Queue) {
-	jobs.Handle(q, jobs.Handler[arrived]{Work: i.work, Timeout: 2 * time.Minute})
-}
-
-// idOf is what an activity is stored under: its id, or for one without, the hash of its bytes.
-func idOf(a vocab.Activity, raw []byte) string {
-	if a.ID != "" {
-		return a.ID
-	}
-	sum := sha256.Sum256(raw)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// keep stores an activity and its job, unless it is stored already.
-func (i *Inbox) keep(ctx context.Context, tx *gorm.DB, a vocab.Activity, raw []byte) error {
-	row := record{
-		Actor: a.Actor, ID: idOf(a, raw), Type: string(a.Type), Raw: raw, State: received, ReceivedAt: i.now().UTC().Truncate(time.Second),
-	}
-	result := tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-	if result.Error != nil {
-		return fmt.Errorf("store activity %s: %w", row.ID, result.Error)
-	}
-	if result.RowsAffected == 0 {
-		return nil
-	}
-	return i.jobs.Insert(ctx, tx, arrived{Actor: row.Actor, ID: row.ID})
-}
-
-// Receive takes an activity of the local actor from for local recipients, inside tx; the outbox calls it.
-func (i *Inbox) Receive(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
-	a, err := vocab.ParseActivity(raw)
-	if errors.Is(err, vocab.ErrUnknownType) || err == nil && !i.knows(a.Type) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if a.Actor != from || !i.actors.Own(from) {
-		return fmt.Errorf("activity %s of %s is not by %s", a.ID, a.Actor, from)
-	}
-	return i.keep(ctx, tx, a, raw)
 }

@@ -64,7 +64,7 @@ func (i *Inbox) ofSender(in Incoming, id string) error {
 // relevant reports whether somebody here wants to know of what the sender made: it is followed from here, or the object
 // is here already.
 func (i *Inbox) relevant(ctx context.Context, in Incoming, id string) (bool, error) {
-	followed, err := actor.FollowedHere(ctx, i.db.Read, in.Actor.URI)
+	followed, err := i.followedHere(ctx, in.Actor.URI)
 	if err != nil || followed {
 		return followed, err
 	}
@@ -93,7 +93,7 @@ func (i *Inbox) note(ctx context.Context, in Incoming) error {
 	if err := i.ofSender(in, n.ID); err != nil {
 		return err
 	}
-	followed, err := actor.FollowedHere(ctx, i.db.Read, in.Actor.URI)
+	followed, err := i.followedHere(ctx, in.Actor.URI)
 	if err != nil {
 		return err
 	}
@@ -134,6 +134,11 @@ func (i *Inbox) note(ctx context.Context, in Incoming) error {
 // put writes an object that was received, unless it is here in this or a later form, belongs to someone else, or was
 // deleted. With revive, an Update brings a deleted object back.
 func put(ctx context.Context, tx *gorm.DB, verb vocab.Verb, x outbox.Object, revive bool) error {
+	if verb == vocab.VerbCreate {
+		if added, err := outbox.AddObject(ctx, tx, x); added || err != nil {
+			return err
+		}
+	}
 	have, err := outbox.ObjectByURI(ctx, tx, x.URI)
 	switch {
 	case errors.Is(err, outbox.ErrNotFound):

@@ -17,9 +17,13 @@ import (
 const (
 	like     = "like"
 	announce = "announce"
+	// listen says that somebody elsewhere has played a track once or more; it is kept and counted nowhere yet.
+	listen = "listen"
 )
 
-// reaction is that somebody likes or announces something that was made here; one of each kind counts.
+var reactions = map[vocab.Verb]string{vocab.VerbLike: like, vocab.VerbAnnounce: announce, vocab.VerbListen: listen}
+
+// reaction is that somebody likes, announces or has heard something that was made here; one of each kind counts.
 type reaction struct {
 	Actor     string `gorm:"primaryKey"`
 	Object    string `gorm:"primaryKey"`
@@ -49,12 +53,15 @@ func Reactions(ctx context.Context, tx *gorm.DB, object string) (likes, announce
 	return likes, announcements, nil
 }
 
-// react records a Like or an Announce of a local object that everyone may see.
+// idle reports whether an activity can have no effect here, whoever sends it, so that it need not be stored: most that is
+// liked, announced and heard was made elsewhere.
+func (i *Inbox) idle(a vocab.Activity) bool {
+	return !i.knows(a.Type) || reactions[a.Type] != "" && !i.actors.Own(a.Object.ID)
+}
+
+// react records a Like, an Announce or a Listen of a local object that the sender may see.
 func (i *Inbox) react(ctx context.Context, in Incoming) error {
-	kind := like
-	if in.Activity.Type == vocab.VerbAnnounce {
-		kind = announce
-	}
+	kind := reactions[in.Activity.Type]
 	object := in.Activity.Object.ID
 	x, err := outbox.ObjectByURI(ctx, i.db.Read, object)
 	if errors.Is(err, outbox.ErrNotFound) || err == nil && (!x.Local || !x.Deleted.IsZero()) {
@@ -65,6 +72,9 @@ func (i *Inbox) react(ctx context.Context, in Incoming) error {
 	}
 	if !x.Readable(in.Actor.URI) {
 		return Refuse("%s is not for %s", object, in.Actor.URI)
+	}
+	if kind == listen && x.Kind != kindTrack {
+		return errNoEffect
 	}
 	row := reaction{Actor: in.Actor.URI, Object: object, Kind: kind, URI: idOf(in.Activity, in.Raw), CreatedAt: i.utc()}
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {

@@ -3,14 +3,11 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"gorm.io/gorm"
+	"time"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/httpsig"
@@ -64,18 +61,24 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
-	}
-	if err != nil {
-		return answer{status: http.StatusBadRequest, words: "the body could not be read"}
-	}
 	if err := i.admit(r); err != nil {
 		return err
 	}
+	raw, land, err := i.body(w, r)
+	handed := false
+	defer func() {
+		if !handed {
+			land()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if known, err := i.acquainted(r, raw); err != nil || !known {
+		return err
+	}
 	key, err := i.verifier.Verify(r.Context(), r, raw)
+	i.watch(r, err)
 	if errors.Is(err, actor.ErrGone) {
 		return i.farewell(r, raw)
 	}
@@ -92,13 +95,33 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.authorize(a, key.Owner); err != nil {
 		return err
 	}
-	if err := i.hosts.Reached(r.Context(), actor.HostOf(key.Owner)); err != nil {
+	host := actor.HostOf(key.Owner)
+	if err := errors.Join(i.hosts.Reached(r.Context(), host), i.hosts.Heard(r.Context(), host, httpsig.DialectOf(r))); err != nil {
 		return err
 	}
-	if errors.Is(err, vocab.ErrUnknownType) || !i.knows(a.Type) {
+	if errors.Is(err, vocab.ErrUnknownType) || i.idle(a) {
 		return nil
 	}
-	return i.db.Tx(r.Context(), func(ctx context.Context, tx *gorm.DB) error { return i.keep(ctx, tx, a, raw) })
+	handed, err = i.store(a, raw, land)
+	return err
+}
+
+// body reads what was sent; land is called when it is no longer needed.
+func (i *Inbox) body(w http.ResponseWriter, r *http.Request) (raw []byte, land func(), err error) {
+	// A server that cannot set a deadline, as in some tests, has none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
+	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
+	raw, land, err = i.flight.read(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		err = answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
+	case errors.Is(err, errFull):
+		err = answer{http.StatusServiceUnavailable, "this server is busy", map[string]string{"Retry-After": "30"}}
+	case err != nil:
+		err = answer{status: http.StatusBadRequest, words: "the body could not be read"}
+	}
+	return raw, land, err
 }
 
 // admit looks at the host that the key's name points to, before any work is done for it.
@@ -119,10 +142,39 @@ func (i *Inbox) admit(r *http.Request) error {
 		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + host}
 	}
 	if wait, ok := i.limits.allow(host, i.now()); !ok {
-		seconds := strconv.Itoa(int(math.Ceil(max(wait.Seconds(), 1))))
-		return answer{http.StatusTooManyRequests, "too many activities from " + host, map[string]string{"Retry-After": seconds}}
+		return tooMany("too many activities from "+host, wait)
 	}
 	return nil
+}
+
+// acquainted reports whether an activity is to be looked at further. Who is not known here can be asked for, but not as many
+// as a site likes; and the farewell of somebody whom nobody here has met is none of our business, signed or not.
+func (i *Inbox) acquainted(r *http.Request, raw []byte) (bool, error) {
+	keyID, err := httpsig.KeyID(r)
+	if err != nil {
+		return false, answer{status: http.StatusUnauthorized, words: "the signature was not accepted: " + err.Error()}
+	}
+	known, err := i.actors.KnowsKey(r.Context(), keyID)
+	if err != nil || known {
+		return known, err
+	}
+	if a, err := vocab.ParseActivity(raw); err == nil && isFarewell(a) {
+		if _, err := i.actors.Known(r.Context(), a.Actor); errors.Is(err, actor.ErrNotFound) {
+			return false, nil
+		}
+	}
+	host := actor.HostOf(keyID)
+	if wait, ok := i.asked.allow(host, i.now()); !ok {
+		return false, tooMany("too many actors to ask for at "+host, wait)
+	}
+	return true, nil
+}
+
+func isFarewell(a vocab.Activity) bool { return a.Type == vocab.VerbDelete && a.Object.ID == a.Actor }
+
+func tooMany(words string, wait time.Duration) answer {
+	seconds := strconv.Itoa(int(math.Ceil(max(wait.Seconds(), 1))))
+	return answer{http.StatusTooManyRequests, words, map[string]string{"Retry-After": seconds}}
 }
 
 // authorize checks that the signer speaks for the activity's actor, and that the id is the actor's to give.
@@ -142,7 +194,7 @@ func (i *Inbox) authorize(a vocab.Activity, owner string) error {
 // asked for ourselves, stands for the signature. A stranger's farewell changes nothing.
 func (i *Inbox) farewell(r *http.Request, raw []byte) error {
 	a, err := vocab.ParseActivity(raw)
-	if err != nil || a.Type != vocab.VerbDelete || a.Object.ID != a.Actor {
+	if err != nil || !isFarewell(a) {
 		return answer{status: http.StatusUnauthorized, words: "the signature was not accepted: the actor is gone"}
 	}
 	if _, err := i.actors.Known(r.Context(), a.Actor); errors.Is(err, actor.ErrNotFound) {
@@ -156,7 +208,8 @@ func (i *Inbox) farewell(r *http.Request, raw []byte) error {
 	if err := i.authorize(a, a.Actor); err != nil {
 		return err
 	}
-	return i.db.Tx(r.Context(), func(ctx context.Context, tx *gorm.DB) error { return i.keep(ctx, tx, a, raw) })
+	_, err = i.store(a, raw, nil)
+	return err
 }
 
 // personal is the name in the path of a personal inbox.
@@ -166,69 +219,4 @@ func personal(path string) (name string, ok bool) {
 		return "", false
 	}
 	return strings.CutSuffix(name, "/inbox")
-}
-
-// work finds the handler of a stored activity, lets it act, and records what came of it.
-func (i *Inbox) work(ctx context.Context, job arrived, attempt int) error {
-	var row record
-	err := i.db.Read.WithContext(ctx).Where("actor = ? AND id = ?", job.Actor, job.ID).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && row.State != received {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read activity %s: %w", job.ID, err)
-	}
-	state, outcome := done, ""
-	err = i.act(ctx, row)
-	var refusal *Refusal
-	switch {
-	case err == nil:
-	case errors.Is(err, errNoEffect):
-		state = ignored
-	case errors.As(err, &refusal):
-		state, outcome = refused, refusal.Words
-	case attempt < attempts:
-		return fmt.Errorf("activity %s of %s: %w", row.ID, row.Actor, err)
-	default:
-		state, outcome = failed, err.Error()
-		i.log.Warn("activity given up", "activity", row.ID, "actor", row.Actor, "type", row.Type, "error", err)
-	}
-	return i.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		err := tx.Model(&record{}).Where("actor = ? AND id = ?", row.Actor, row.ID).
-			Updates(map[string]any{"state": state, "outcome": outcome}).Error
-		if err != nil {
-			return fmt.Errorf("record outcome of %s: %w", row.ID, err)
-		}
-		return nil
-	})
-}
-
-// errNoEffect says that an activity is not about anything here.
-var errNoEffect = errors.New("no effect here")
-
-func (i *Inbox) act(ctx context.Context, row record) error {
-	a, err := vocab.ParseActivity(row.Raw)
-	if err != nil {
-		return Refuse("%v", err)
-	}
-	sender, err := i.actors.Find(ctx, row.Actor, false)
-	if errors.Is(err, actor.ErrGone) {
-		sender, err = i.actors.Known(ctx, row.Actor)
-	}
-	if errors.Is(err, actor.ErrNotFound) && a.Type == vocab.VerbDelete {
-		return errNoEffect
-	}
-	if err != nil {
-		return fmt.Errorf("sender: %w", err)
-	}
-	kinds, err := i.kinds(ctx, a)
-	if err != nil {
-		return err
-	}
-	for _, kind := range kinds {
-		if handle, ok := i.handlers[verbKind{a.Type, kind}]; ok {
-			return handle(ctx, Incoming{Actor: sender, Activity: a, Raw: row.Raw})
-		}
-	}
-	return errNoEffect
 }

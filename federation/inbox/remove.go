@@ -3,13 +3,14 @@ package inbox
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
-	"antiphon/federation/actor"
 	"antiphon/federation/outbox"
 	"antiphon/vocab"
+	"antiphon/vocab/jsonld"
 )
 
 // remove takes what the sender says it deleted out of timelines, and keeps a mark, so that a Create that comes late
@@ -18,7 +19,7 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 	if in.Actor.Local {
 		return nil
 	}
-	followed, err := actor.FollowedHere(ctx, i.db.Read, in.Actor.URI)
+	followed, err := i.followedHere(ctx, in.Actor.URI)
 	if err != nil {
 		return err
 	}
@@ -32,6 +33,9 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 		have, err := outbox.ObjectByURI(ctx, i.db.Read, ref.ID)
 		switch {
 		case errors.Is(err, outbox.ErrNotFound):
+			if _, err := i.actors.Known(ctx, ref.ID); err == nil {
+				return Refuse("%s is an actor, and not the sender", ref.ID)
+			}
 			if followed {
 				ids = append(ids, ref.ID)
 			}
@@ -59,11 +63,17 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 	})
 }
 
-// rearranged fetches a playlist again that its owner added to or removed from, when it is kept here.
+// rearranged fetches a playlist again that its owner added to or removed from, when it is kept here. What is added to other
+// collections of the sender, such as featured, is not kept.
 func (i *Inbox) rearranged(ctx context.Context, in Incoming) error {
 	target := in.Activity.Target.ID
 	if err := i.ofSender(in, target); err != nil {
 		return err
+	}
+	if !in.Actor.Local && !strings.HasPrefix(target, in.Actor.URI+"/") && !names(in.Actor.Raw, target) {
+		if _, err := outbox.ObjectByURI(ctx, i.db.Read, target); errors.Is(err, outbox.ErrNotFound) {
+			return Refuse("%s is not known to be %s's", target, in.Actor.URI)
+		}
 	}
 	have, err := outbox.ObjectByURI(ctx, i.db.Read, target)
 	if errors.Is(err, outbox.ErrNotFound) || err == nil && have.Local {
@@ -88,4 +98,18 @@ func (i *Inbox) rearranged(ctx context.Context, in Incoming) error {
 	}
 	have.Raw, have.Updated = document.Raw, i.utc()
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return outbox.PutObject(ctx, tx, have) })
+}
+
+// names reports whether a member of an actor's document is the URI.
+func names(document []byte, uri string) bool {
+	members, err := jsonld.Parse(document)
+	if err != nil {
+		return false
+	}
+	for _, v := range members {
+		if v == uri {
+			return true
+		}
+	}
+	return false
 }

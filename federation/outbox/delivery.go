@@ -1,232 +1,186 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"antiphon/federation/actor"
-	"antiphon/federation/httpsig"
-	"antiphon/internal/jobs"
+	"antiphon/federation/discover"
 	"antiphon/vocab"
 )
 
+// The states of a delivery. Waiting ones are taken up when they are due and the host has room; held ones wait for their
+// host to be back; the last two are ends.
 const (
-	// patience is how long an activity is tried at all.
-	patience = 7 * 24 * time.Hour
-	// maxAnswer bounds what is read of an inbox's answer.
-	maxAnswer = 64 << 10
-	// maxRetryAfter bounds how long a server can tell us to wait.
-	maxRetryAfter = time.Hour
-	// crowded is how long a delivery waits for a place in its host's lane.
-	crowded = 100 * time.Millisecond
+	waiting   = "waiting"
+	claimed   = "claimed"
+	held      = "held"
+	delivered = "taken"
+	dropped   = "dropped"
 )
 
-// pauses are the times between attempts; after the last one it is a day. The first two are for a server that was only
-// restarted: somebody may be waiting for what they have just paid for.
-var pauses = []time.Duration{2 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour}
-
-// attempts is how many tries fit into patience.
-const attempts = 15
-
-// Pause is how long to wait after the given attempt, counted from 1.
-func Pause(attempt int) time.Duration {
-	if i := max(attempt, 1) - 1; i < len(pauses) {
-		return pauses[i]
-	}
-	return 24 * time.Hour
-}
-
-// delivery is the job that brings one activity to one inbox.
+// delivery is one activity for one inbox.
 type delivery struct {
-	Activity string `json:"activity"`
-	From     string `json:"from"`
-	// Inbox is where to, or To the actor whose inbox has still to be found.
-	Inbox string `json:"inbox,omitempty"`
-	To    string `json:"to,omitempty"`
+	// ID is a digest of Activity and Inbox, and so the key that keeps an inbox from getting an activity twice.
+	ID       string `gorm:"primaryKey"`
+	Seq      int64
+	Activity string
+	// Inbox is the URI of an actor while it is Unresolved: one whose inbox is not known here yet.
+	Inbox      string
+	Unresolved bool
+	Host       string
+	// Subject is what the activity is about: an inbox gets what is about one subject in the order of Seq.
+	Subject  string
+	State    string
+	Attempts int64
+	// DueAt is in milliseconds since 1970: when to take it up, and once it is claimed when the claim ends.
+	DueAt int64
+	// Error is why it is not taken yet, or was given up.
+	Error     string
+	CreatedAt time.Time
+	EndedAt   *time.Time
 }
 
-// Kind names the job.
-func (delivery) Kind() string { return "deliver" }
-
-// Options make the job one of its kind for ever, so that no inbox gets an activity from two jobs.
-func (delivery) Options() jobs.Options {
-	return jobs.Options{Queue: jobs.Delivery, MaxAttempts: attempts, Once: true}
-}
-
-// Register registers the jobs of this room.
-func (o *Outbox) Register(q *jobs.Queue) {
-	jobs.Handle(q, jobs.Handler[delivery]{Work: o.deliver, Retry: Pause, Timeout: 30 * time.Second})
-	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
-	o.registerTracks(q)
-}
-
-// deliver brings one activity to one inbox, or says when to try again.
-func (o *Outbox) deliver(ctx context.Context, d delivery, attempt int) error {
-	var a sent
-	err := o.db.Read.WithContext(ctx).Where("uri = ?", d.Activity).Take(&a).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return jobs.Cancel(fmt.Errorf("activity %s is not there any more", d.Activity))
+// keep stores deliveries of an activity to these inboxes in tx, or to actors that are not known. What is there already
+// stays as it is, and nothing is stored for hosts that are gone.
+func (o *Outbox) keep(ctx context.Context, tx *gorm.DB, a sent, inboxes []string, unresolved bool) error {
+	if len(inboxes) == 0 {
+		return nil
 	}
+	hosts := make([]string, len(inboxes))
+	for i, inbox := range inboxes {
+		hosts[i] = discover.Normalize(actor.HostOf(inbox))
+	}
+	gone, err := discover.GoneHosts(ctx, tx, slices.Compact(slices.Sorted(slices.Values(hosts))))
 	if err != nil {
-		return fmt.Errorf("read activity %s: %w", d.Activity, err)
-	}
-	if o.now().Sub(a.CreatedAt) > patience {
-		return jobs.Cancel(fmt.Errorf("%s was not taken in %s", d.Activity, patience))
-	}
-	inbox := d.Inbox
-	if inbox == "" {
-		to, err := o.actors.Find(ctx, d.To, false)
-		if errors.Is(err, actor.ErrGone) {
-			return jobs.Cancel(err)
-		}
-		if err != nil {
-			return fmt.Errorf("find recipient: %w", err)
-		}
-		inbox = to.Inbox
-	}
-	host := actor.HostOf(inbox)
-	if blocked, err := o.hosts.IsBlocked(ctx, host); err != nil {
 		return err
-	} else if blocked || host == "" || o.actors.Own(inbox) {
-		return jobs.Cancel(fmt.Errorf("nothing is delivered to %s", inbox))
 	}
-	if wait, err := o.hosts.Wait(ctx, host); err != nil {
-		return err
-	} else if wait > 0 {
-		return jobs.Later(wait)
-	}
-	if !o.lanes.enter(host) {
-		return jobs.Later(crowded)
-	}
-	defer o.lanes.leave(host)
-	return o.post(ctx, a, inbox, attempt)
-}
-
-func (o *Outbox) post(ctx context.Context, a sent, inbox string, attempt int) error {
-	host := actor.HostOf(inbox)
-	keyID, key, err := o.actors.HTTPKey(ctx, a.Actor)
-	if err != nil {
-		return fmt.Errorf("sign %s: %w", a.URI, err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, inbox, bytes.NewReader(a.Raw))
-	if err != nil {
-		return jobs.Cancel(fmt.Errorf("deliver %s: %w", a.URI, err))
-	}
-	req.Header.Set("Content-Type", vocab.ActivityType)
-	req.Header.Set("Accept", vocab.ActivityType)
-	if err := httpsig.Sign(req, a.Raw, keyID, key, o.now()); err != nil {
-		return fmt.Errorf("sign %s: %w", a.URI, err)
-	}
-	answer, err := o.http.Do(ctx, req, maxAnswer)
-	if err != nil {
-		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = errors.Join(err, o.hosts.Failed(context.WithoutCancel(ctx), host, err))
+	now := o.now()
+	rows := make([]delivery, 0, len(inboxes))
+	for i, inbox := range inboxes {
+		if hosts[i] == "" || gone[hosts[i]] {
+			continue
 		}
-		return fmt.Errorf("deliver %s: %w", a.URI, err)
+		rows = append(rows, delivery{
+			ID: digest(a.URI, inbox), Seq: a.Seq, Activity: a.URI, Inbox: inbox, Unresolved: unresolved, Host: hosts[i],
+			Subject: a.Subject, State: waiting, DueAt: now.UnixMilli(), CreatedAt: now.UTC().Truncate(time.Second),
+		})
 	}
-	return o.judge(ctx, a, inbox, answer.Status, answer.Header, attempt)
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 200).Error; err != nil {
+		return fmt.Errorf("store deliveries of %s: %w", a.URI, err)
+	}
+	o.dispatcher.soon()
+	return nil
 }
 
-// judge turns an inbox's answer into the end of the delivery, or another attempt.
-func (o *Outbox) judge(ctx context.Context, a sent, inbox string, status int, header http.Header, attempt int) error {
-	host := actor.HostOf(inbox)
-	what := fmt.Errorf("deliver %s to %s: status %d", a.URI, inbox, status)
-	switch verdictOf(status, commonVerb(a.Raw), attempt) {
-	case taken:
-		if o.taken != nil {
-			if err := o.taken(ctx, a.URI); err != nil {
+// subjectOf names what an activity is about. Two activities about one thing have the same subject.
+func subjectOf(a vocab.Activity) string {
+	subject := a.ID
+	switch a.Type {
+	case vocab.VerbCreate, vocab.VerbUpdate, vocab.VerbDelete, vocab.VerbUndo:
+		subject = a.Object.ID
+	case vocab.VerbAdd, vocab.VerbRemove:
+		subject = a.Target.ID
+	}
+	if subject == "" {
+		return a.ID
+	}
+	return subject
+}
+
+// outcome is how one attempt ended.
+type outcome struct {
+	delivery delivery
+	// state is the next one; due is when, if that is waiting.
+	state    string
+	due      time.Time
+	attempts int64
+	err      error
+	// inbox is set when the attempt was to find where the recipient's inbox is.
+	inbox string
+	// fallen says that the host is not to be tried again for now.
+	fallen bool
+}
+
+// record writes outcomes in tx. One that was recorded before changes nothing.
+func (o *Outbox) record(ctx context.Context, tx *gorm.DB, outcomes []outcome) error {
+	tx = tx.WithContext(ctx)
+	now := o.utc()
+	var done []string
+	for _, out := range outcomes {
+		if out.state == delivered {
+			done = append(done, out.delivery.ID)
+			continue
+		}
+		if out.inbox != "" {
+			if err := o.resolve(tx, out.delivery, out.inbox); err != nil {
 				return err
 			}
+			continue
 		}
-		return o.hosts.Reached(ctx, host)
-	case departed:
-		err := o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return actor.DropInbox(ctx, tx, inbox) })
-		if err != nil {
-			return err
+		change := map[string]any{"state": out.state, "due_at": out.due.UnixMilli(), "attempts": out.attempts, "error": errorText(out.err)}
+		if out.state == dropped {
+			change["ended_at"] = now
 		}
-		return jobs.Cancel(what)
-	case refused:
-		return jobs.Cancel(errors.Join(what, o.hosts.Failed(ctx, host, what)))
-	case busy:
-		if wait := retryAfter(header, o.now()); wait > 0 {
-			return jobs.Later(wait)
+		if err := claimedRows(tx, []string{out.delivery.ID}).Updates(change).Error; err != nil {
+			return fmt.Errorf("write delivery of %s to %s: %w", out.delivery.Activity, out.delivery.Inbox, err)
 		}
-		return what
-	default:
-		if err := o.hosts.Failed(ctx, host, what); err != nil {
-			return err
-		}
-		if wait := retryAfter(header, o.now()); wait > 0 {
-			return jobs.Later(wait)
-		}
-		return what
 	}
-}
-
-// verdict is what an answer means for a delivery.
-type verdict int
-
-const (
-	taken    verdict = iota // the inbox has it
-	departed                // the inbox is gone for good
-	refused                 // it will never be taken
-	busy                    // later, and the host is well
-	unwell                  // later, and the host is not well
-)
-
-// verdictOf judges a status. A verb that not every server knows is tried twice only after a 500, which is how some
-// servers answer to it.
-func verdictOf(status int, common bool, attempt int) verdict {
-	switch {
-	case status >= 200 && status < 300:
-		return taken
-	case status == http.StatusGone:
-		return departed
-	case status == http.StatusForbidden && attempt <= 1:
-		return unwell
-	case status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooEarly,
-		status == http.StatusTooManyRequests:
-		return busy
-	case status == http.StatusUnauthorized:
-		return unwell
-	case status == http.StatusNotImplemented, status < http.StatusInternalServerError:
-		return refused
-	case status == http.StatusInternalServerError && !common && attempt > 1:
-		return refused
+	if len(done) == 0 {
+		return nil
 	}
-	return unwell
-}
-
-// commonVerb reports whether every server of the fediverse knows the activity's verb.
-func commonVerb(raw []byte) bool {
-	a, err := vocab.ParseActivity(raw)
+	err := claimedRows(tx, done).Updates(map[string]any{"state": delivered, "error": "", "ended_at": now}).Error
 	if err != nil {
-		return false
+		return fmt.Errorf("write deliveries: %w", err)
 	}
-	switch a.Type {
-	case vocab.VerbOffer, vocab.VerbListen:
-		return false
-	case vocab.VerbCreate, vocab.VerbUpdate:
-		return a.Object.Is("Note") || a.Object.Is("Person")
-	}
-	return true
+	return nil
 }
 
-// retryAfter reads how long a server wants us to wait: seconds or a date, at most an hour, 0 when it does not say.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := h.Get("Retry-After")
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = at.Sub(now)
+func claimedRows(tx *gorm.DB, ids []string) *gorm.DB {
+	return tx.Model(&delivery{}).Where("id IN ? AND state = ?", ids, claimed)
+}
+
+// resolve puts the inbox that was found into all that waits for this recipient, so that their order stays what it was.
+func (o *Outbox) resolve(tx *gorm.DB, d delivery, inbox string) error {
+	var rows []delivery
+	if err := tx.Where("ended_at IS NULL AND inbox = ? AND unresolved", d.Inbox).Order("seq").Limit(1000).Find(&rows).Error; err != nil {
+		return fmt.Errorf("read deliveries to %s: %w", d.Inbox, err)
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	for _, row := range rows {
+		id := digest(row.Activity, inbox)
+		var n int64
+		if err := tx.Model(&delivery{}).Where("id = ?", id).Count(&n).Error; err != nil {
+			return fmt.Errorf("read delivery of %s: %w", row.Activity, err)
+		}
+		change := map[string]any{
+			"id": id, "inbox": inbox, "unresolved": false, "host": discover.Normalize(actor.HostOf(inbox)), "state": waiting, "due_at": o.now().UnixMilli(),
+		}
+		if n > 0 {
+			change = map[string]any{"state": dropped, "error": "the same inbox gets it for another recipient", "ended_at": o.utc()}
+		}
+		if err := tx.Model(&delivery{}).Where("id = ?", row.ID).Updates(change).Error; err != nil {
+			return fmt.Errorf("write delivery of %s: %w", row.Activity, err)
+		}
+	}
+	return nil
+}
+
+// maxError bounds what is kept of an error.
+const maxError = 300
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := strings.ToValidUTF8(err.Error(), "")
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
 }

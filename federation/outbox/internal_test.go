@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"antiphon/vocab"
 )
 
 func TestVerdictOf(t *testing.T) {
@@ -16,7 +18,7 @@ func TestVerdictOf(t *testing.T) {
 	}{
 		{200, true, 1, taken}, {299, true, 1, taken}, {100, true, 1, refused}, {301, true, 1, refused}, {400, true, 1, refused}, {404, true, 1, refused},
 		{410, true, 1, departed}, {401, true, 9, unwell}, {403, true, 1, unwell}, {403, true, 2, refused}, {408, true, 3, busy}, {409, true, 3, busy},
-		{425, true, 3, busy}, {429, true, 3, busy}, {406, true, 1, refused}, {500, true, 5, unwell}, {500, false, 1, unwell}, {500, false, 2, refused},
+		{425, true, 3, busy}, {429, true, 3, busy}, {406, true, 1, refused}, {500, true, 5, unwell}, {500, false, 1, puzzled}, {500, false, 2, unread},
 		{503, false, 5, unwell}, {501, true, 1, refused}, {599, true, 1, unwell},
 	} {
 		if got := verdictOf(tc.status, tc.common, tc.attempt); got != tc.want {
@@ -50,19 +52,29 @@ func TestParagraphs(t *testing.T) {
 	}
 }
 
-func TestCommonVerb(t *testing.T) {
+func TestKindOf(t *testing.T) {
 	t.Parallel()
-	head := `{"@context":"https://www.w3.org/ns/activitystreams","actor":"https://x.example/a",`
-	for rest, want := range map[string]bool{
-		`"type":"Follow","object":"https://y.example/b"}`:           true,
-		`"type":"Create","object":{"type":"Note"}}`:                 true,
-		`"type":"Create","object":{"type":["AudioTrack","Audio"]}}`: false,
-		`"type":"Offer","object":{"type":"Agreement"}}`:             false,
-		`"type":"Listen","object":"https://y.example/b"}`:           false,
-		`"type":"Delete","object":"https://y.example/b"}`:           true,
+	head := `{"@context":"https://www.w3.org/ns/activitystreams","id":"https://x.example/1","actor":"https://x.example/a",`
+	for rest, want := range map[string]struct {
+		kind, subject string
+		common        bool
+	}{
+		`"type":"Follow","object":"https://y.example/b"}`:                                      {"Follow", "https://x.example/1", true},
+		`"type":"Undo","object":{"type":"Follow","id":"https://x.example/1"}}`:                 {"Undo Follow", "https://x.example/1", true},
+		`"type":"Create","object":{"type":"Note","id":"https://x.example/n"}}`:                 {"Create Note", "https://x.example/n", true},
+		`"type":"Create","object":{"type":["AudioTrack","Audio"],"id":"https://x.example/t"}}`: {"Create AudioTrack", "https://x.example/t", false},
+		`"type":"Offer","object":{"type":"Agreement"}}`:                                        {"Offer Agreement", "https://x.example/1", false},
+		`"type":"Listen","object":"https://y.example/b"}`:                                      {"Listen", "https://x.example/1", false},
+		`"type":"Delete","object":"https://x.example/n"}`:                                      {"Delete", "https://x.example/n", true},
+		`"type":"Add","object":"https://x.example/n","target":"https://x.example/a/featured"}`: {"Add", "https://x.example/a/featured", true},
 	} {
-		if got := commonVerb([]byte(head + rest)); got != want {
-			t.Errorf("%s: %t", rest, got)
+		a, err := vocab.ParseActivity([]byte(head + rest))
+		if err != nil {
+			t.Errorf("%s: %v", rest, err)
+			continue
+		}
+		if kind, common := kindOf(a); kind != want.kind || common != want.common || subjectOf(a) != want.subject {
+			t.Errorf("%s: %q, common %t, about %s", rest, kind, common, subjectOf(a))
 		}
 	}
 }

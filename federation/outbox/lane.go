@@ -1,31 +1,55 @@
 package outbox
 
-import "sync"
+import "time"
 
-// lanes lets a few deliveries at a time through to each host, so that a slow one does not take all workers.
-type lanes struct {
-	mu    sync.Mutex
-	width int
-	busy  map[string]int
+const (
+	// laneDepth is how many deliveries to one host are claimed at a time, running or next.
+	laneDepth = 8
+	// lateAfter is the age at which a delivery counts as late.
+	lateAfter = time.Minute
+)
+
+// parcel is a claimed delivery with its letter.
+type parcel struct {
+	delivery delivery
+	letter   *letter
+	// late ones go one after the other, so that a host that was away gets what it has missed in order.
+	late bool
+	// probe is the one delivery that is tried at a host that is down.
+	probe bool
 }
 
-func newLanes(width int) *lanes { return &lanes{width: width, busy: map[string]int{}} }
-
-// enter takes a place in the host's lane; whoever got one leaves it.
-func (l *lanes) enter(host string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy[host] >= l.width {
-		return false
-	}
-	l.busy[host]++
-	return true
+// lane is what one process delivers to one host at present. It is guarded by the dispatcher's lock.
+type lane struct {
+	queue   []parcel
+	running int
+	// alone says that a late one is running.
+	alone bool
+	// suspect says that the host had failed when the lane was opened.
+	suspect bool
 }
 
-func (l *lanes) leave(host string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy[host]--; l.busy[host] <= 0 {
-		delete(l.busy, host)
+// late reports whether a delivery is not the first attempt at something new.
+func (o *Outbox) late(d delivery) bool { return d.Attempts > 0 || o.now().Sub(d.CreatedAt) > lateAfter }
+
+func (l *lane) size() int { return len(l.queue) + l.running }
+
+// next takes the parcel that may go now.
+func (l *lane) next(width int) (parcel, bool) {
+	if len(l.queue) == 0 {
+		return parcel{}, false
 	}
+	p := l.queue[0]
+	if l.running > 0 && (l.alone || p.late || l.running >= width) {
+		return parcel{}, false
+	}
+	l.queue = l.queue[1:]
+	l.running++
+	l.alone = p.late
+	return p, true
+}
+
+func (l *lane) ended() {
+	l.running--
+	l.alone = l.alone && l.running > 0
 }

@@ -79,21 +79,9 @@ func (o *Outbox) Store(ctx context.Context, tx *gorm.DB, x Object) error {
 // owner and kind, and brings it back if it was deleted before that time. The errors to branch on are ErrOwner and
 // ErrOlder.
 func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
-	audience := Everyone
-	if x.Audience != nil {
-		list, err := json.Marshal(x.Audience)
-		if err != nil {
-			return fmt.Errorf("store %s: %w", x.URI, err)
-		}
-		audience = string(list)
-	}
-	row := objectRow{
-		URI: x.URI, Kind: x.Kind, Owner: x.Owner, Local: x.Local, Audience: audience, Raw: x.Raw,
-		CreatedAt: x.Created.UTC(), UpdatedAt: x.Updated.UTC(),
-	}
-	if !x.Deleted.IsZero() {
-		at := x.Deleted.UTC()
-		row.DeletedAt = &at
+	row, err := rowOf(x)
+	if err != nil {
+		return err
 	}
 	result := tx.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "uri"}},
@@ -117,6 +105,40 @@ func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
 		return fmt.Errorf("store %s: %w", x.URI, ErrOwner)
 	}
 	return fmt.Errorf("store %s: %w", x.URI, ErrOlder)
+}
+
+// AddObject writes a document that is not here in any form, and reports whether it was so. It is PutObject in one
+// statement for what is new, as most is that arrives.
+func AddObject(ctx context.Context, tx *gorm.DB, x Object) (added bool, err error) {
+	row, err := rowOf(x)
+	if err != nil {
+		return false, err
+	}
+	result := tx.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "uri"}}, DoNothing: true}).Create(&row)
+	if result.Error != nil {
+		return false, fmt.Errorf("store %s: %w", x.URI, result.Error)
+	}
+	return result.RowsAffected > 0, nil
+}
+
+func rowOf(x Object) (objectRow, error) {
+	audience := Everyone
+	if x.Audience != nil {
+		list, err := json.Marshal(x.Audience)
+		if err != nil {
+			return objectRow{}, fmt.Errorf("store %s: %w", x.URI, err)
+		}
+		audience = string(list)
+	}
+	row := objectRow{
+		URI: x.URI, Kind: x.Kind, Owner: x.Owner, Local: x.Local, Audience: audience, Raw: x.Raw,
+		CreatedAt: x.Created.UTC(), UpdatedAt: x.Updated.UTC(),
+	}
+	if !x.Deleted.IsZero() {
+		at := x.Deleted.UTC()
+		row.DeletedAt = &at
+	}
+	return row, nil
 }
 
 // LockObject is ObjectByURI, and keeps others from changing the document until the transaction ends.

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -47,6 +50,8 @@ type Parts struct {
 	Receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	Log     *slog.Logger
 	Now     func() time.Time
+	// Jitter spreads out what is tried again: numbers from 0 to below 1. Chance when nil.
+	Jitter func() float64
 }
 
 // Outbox sends. It is safe for concurrent use.
@@ -62,7 +67,13 @@ type Outbox struct {
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger
 	now     func() time.Time
-	lanes   *lanes
+	jitter  func() float64
+
+	dispatcher *dispatcher
+	// signers has a place for each signature that is made at a time.
+	signers chan struct{}
+	// last is the order of the activity that was sent last by this process.
+	last atomic.Int64
 }
 
 // New makes an outbox; nothing is delivered before its jobs are registered and the queue started.
@@ -70,10 +81,24 @@ func New(config Config, p Parts) *Outbox {
 	if config.PerHost == 0 {
 		config.PerHost = 4
 	}
-	return &Outbox{
-		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
-		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, lanes: newLanes(config.PerHost),
+	if p.Jitter == nil {
+		p.Jitter = mathrand.Float64
 	}
+	o := &Outbox{
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
+		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, jitter: p.Jitter,
+		signers: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
+	o.dispatcher = newDispatcher(o)
+	o.hosts.Back(o.dispatcher.back)
+	return o
+}
+
+// Register registers the jobs of this room, and the loop that delivers while the queue runs.
+func (o *Outbox) Register(q *jobs.Queue) {
+	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
+	q.Loop(o.dispatcher.run)
+	o.registerTracks(q)
 }
 
 // ErrActivity is returned for an activity that this instance must not send.
@@ -102,6 +127,11 @@ type sent struct {
 	Public    bool
 	Raw       []byte
 	CreatedAt time.Time
+	// Seq is the order of sending, Subject what the activity is about; Spreading says that the deliveries to followers
+	// are still being made.
+	Seq       int64
+	Subject   string
+	Spreading bool
 }
 
 // TableName is gorm's name for the table.
@@ -115,22 +145,36 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 		return err
 	}
 	tx = tx.WithContext(ctx)
-	row := sent{URI: parsed.ID, Actor: a.From, Public: a.Public, Raw: a.Raw, CreatedAt: o.utc()}
-	result := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-	if result.Error != nil {
-		return fmt.Errorf("store activity %s: %w", parsed.ID, result.Error)
+	here, to, err := o.recipients(ctx, tx, a)
+	if err != nil {
+		return err
 	}
-	if result.RowsAffected > 0 && a.Public {
+	row := sent{
+		URI: parsed.ID, Actor: a.From, Public: a.Public, Raw: a.Raw, CreatedAt: o.utc(), Seq: o.next(), Subject: subjectOf(parsed),
+		Spreading: to.followers,
+	}
+	stored := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	if stored.Error != nil {
+		return fmt.Errorf("store activity %s: %w", parsed.ID, stored.Error)
+	}
+	if stored.RowsAffected > 0 && a.Public {
 		if err := countOne(tx, a.From); err != nil {
 			return err
 		}
 	}
-	here, next, err := o.recipients(ctx, tx, parsed.ID, a)
-	if err != nil {
+	if stored.RowsAffected == 0 {
+		if err := tx.Select("seq", "subject").Where("uri = ?", parsed.ID).Take(&row).Error; err != nil {
+			return fmt.Errorf("read activity %s: %w", parsed.ID, err)
+		}
+	}
+	if err := o.keep(ctx, tx, row, to.inboxes, false); err != nil {
 		return err
 	}
-	for _, job := range next {
-		if err := o.jobs.Insert(ctx, tx, job); err != nil {
+	if err := o.keep(ctx, tx, row, to.strangers, true); err != nil {
+		return err
+	}
+	if to.followers {
+		if err := o.jobs.Insert(ctx, tx, spread{Activity: parsed.ID, From: a.From, Music: a.Music}); err != nil {
 			return err
 		}
 	}
@@ -158,47 +202,56 @@ func (o *Outbox) check(a Activity) (vocab.Activity, error) {
 	return parsed, nil
 }
 
+// next is the place of an activity in the order of sending, by the clock in nanoseconds and never the same twice.
+func (o *Outbox) next() int64 {
+	for {
+		last := o.last.Load()
+		next := max(o.now().UnixNano(), last+1)
+		if o.last.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}
+
+// recipients are where an activity goes: inboxes, actors whose inbox is not known here, and all followers.
+type recipients struct {
+	inboxes, strangers []string
+	followers          bool
+}
+
 // recipients finds the inboxes of a, each once, and whether somebody here is among them. It asks no other server: who
 // is not known yet is looked up by the delivery. Followers elsewhere may be many and are left to a job of their own.
-func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, id string, a Activity) (here bool, out []jobs.Args, err error) {
-	followers := false
+func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, a Activity) (here bool, out recipients, err error) {
 	var uris []string
 	for _, to := range a.To {
 		switch to {
 		case vocab.Public, "", a.From:
 		case Followers(a.From):
-			followers = true
+			out.followers = true
 		default:
 			uris = append(uris, to)
 		}
 	}
-	if followers {
-		out = append(out, spread{Activity: id, From: a.From, Music: a.Music})
+	if out.followers {
 		if here, err = actor.FollowedHere(ctx, tx, a.From); err != nil {
-			return false, nil, err
+			return false, out, err
 		}
 	}
 	known, err := actor.MailboxesOf(ctx, tx, uris)
 	if err != nil {
-		return false, nil, err
+		return false, out, err
 	}
-	seen := map[delivery]bool{}
 	for _, uri := range uris {
 		box, ok := known[uri]
-		if o.actors.Own(uri) {
+		switch {
+		case o.actors.Own(uri):
 			here = here || ok
-			continue
-		}
-		d := delivery{Activity: id, From: a.From, Inbox: box.Inbox}
-		if box.SharedInbox != "" && (a.Public || followers) {
-			d.Inbox = box.SharedInbox
-		}
-		if !ok {
-			d = delivery{Activity: id, From: a.From, To: uri}
-		}
-		if !seen[d] {
-			seen[d] = true
-			out = append(out, d)
+		case !ok:
+			out.strangers = append(out.strangers, uri)
+		case box.SharedInbox != "" && (a.Public || out.followers):
+			out.inboxes = append(out.inboxes, box.SharedInbox)
+		default:
+			out.inboxes = append(out.inboxes, box.Inbox)
 		}
 	}
 	return here, out, nil

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"gorm.io/gorm"
@@ -10,8 +12,14 @@ import (
 	"antiphon/internal/jobs"
 )
 
-// batch is how many deliveries are queued in one transaction, so that none holds SQLite's one writer for long.
-const batch = 50
+const (
+	// page is how many followers are looked at in one transaction, so that none holds SQLite's one writer for long, and
+	// none takes memory for all of them.
+	page = 250
+	// maxPerHost is how many inboxes of one host get the same activity: more than that is not a server without a shared
+	// inbox but somebody who wants to see us knock.
+	maxPerHost = 1000
+)
 
 // spread is the job that makes the deliveries of one activity to the followers of its actor.
 type spread struct {
@@ -27,36 +35,68 @@ func (spread) Kind() string { return "spread" }
 // Options make the job one of its kind for ever.
 func (spread) Options() jobs.Options { return jobs.Options{Once: true} }
 
-// spread queues one delivery for each inbox of followers elsewhere. Run again, it makes those that are missing.
+// spread keeps one delivery for each inbox of followers elsewhere. Run again, it makes those that are missing.
 func (o *Outbox) spread(ctx context.Context, s spread, _ int) error {
-	boxes, err := actor.FollowerMailboxes(ctx, o.db.Read, s.From)
-	if err != nil {
-		return err
+	var a sent
+	err := o.db.Read.WithContext(ctx).Where("uri = ?", s.Activity).Take(&a).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return jobs.Cancel(fmt.Errorf("activity %s is not there any more", s.Activity))
 	}
-	boxes = slices.DeleteFunc(boxes, func(b actor.Mailbox) bool { return b.Local })
-	if s.Music {
-		hosts := make([]string, len(boxes))
-		for i, b := range boxes {
-			hosts[i] = b.Host
-		}
-		speakers, err := o.hosts.Speakers(ctx, hosts)
+	if err != nil {
+		return fmt.Errorf("read activity %s: %w", s.Activity, err)
+	}
+	// Followers come in the order of their URIs, so those of one host stand together.
+	host, boxes := "", 0
+	for after := ""; ; {
+		some, last, err := actor.FollowerMailboxes(ctx, o.db.Read, s.From, after, page)
 		if err != nil {
 			return err
 		}
-		boxes = slices.DeleteFunc(boxes, func(b actor.Mailbox) bool { return !speakers[b.Host] })
-	}
-	for some := range slices.Chunk(boxes, batch) {
-		err := o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-			for _, b := range some {
-				if err := o.jobs.Insert(ctx, tx, delivery{Activity: s.Activity, From: s.From, Inbox: b.Inbox}); err != nil {
-					return err
-				}
+		if some, err = o.elsewhere(ctx, some, s.Music); err != nil {
+			return err
+		}
+		var inboxes []string
+		for _, b := range some {
+			if b.Host != host {
+				host, boxes = b.Host, 0
 			}
-			return nil
+			if boxes++; boxes == maxPerHost+1 {
+				o.log.Warn("a host has more inboxes than one activity goes to", "host", host, "activity", s.Activity)
+			}
+			if boxes <= maxPerHost {
+				inboxes = append(inboxes, b.Inbox)
+			}
+		}
+		err = o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			if err := o.keep(ctx, tx, a, inboxes, false); err != nil || last != "" {
+				return err
+			}
+			return tx.Model(&sent{}).Where("uri = ?", s.Activity).Update("spreading", false).Error
 		})
 		if err != nil {
 			return err
 		}
+		if after = last; after == "" {
+			return nil
+		}
 	}
-	return nil
+}
+
+// elsewhere leaves out who lives here and, for music, whose server does not read it.
+func (o *Outbox) elsewhere(ctx context.Context, boxes []actor.Mailbox, music bool) ([]actor.Mailbox, error) {
+	boxes = slices.DeleteFunc(boxes, func(b actor.Mailbox) bool { return b.Local })
+	if !music {
+		return boxes, nil
+	}
+	var hosts []string
+	for _, b := range boxes {
+		if !slices.Contains(hosts, b.Host) {
+			hosts = append(hosts, b.Host)
+		}
+	}
+	speakers, err := o.hosts.Speakers(ctx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(boxes, func(b actor.Mailbox) bool { return !speakers[b.Host] }), nil
 }

@@ -226,6 +226,9 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
+	if err := s.fits(ctx, r); err != nil {
+		return err
+	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
 			return err
@@ -246,6 +249,14 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 	g, err := vocab.ReadGrant(verified.Raw)
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
+	}
+	if _, err := s.Actors.Local(ctx, g.To); errors.Is(err, actor.ErrNotFound) {
+		return &access.Refusal{Code: "unknown-buyer", Words: "The buyer does not live here."}
+	} else if err != nil {
+		return err
+	}
+	if g.EndTime != nil && !g.EndTime.After(s.Now()) {
+		return &access.Refusal{Code: "expired", Words: "The grant has ended already."}
 	}
 	keys, err := s.proofKeys(ctx, in.Actor)
 	if err != nil {

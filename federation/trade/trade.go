@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -61,16 +62,16 @@ func (s *Service) Register(q *jobs.Queue) {
 
 // Receive registers what arrives.
 func (s *Service) Receive(in *inbox.Inbox) {
-	in.Handle(vocab.VerbOffer, "Agreement", s.offerAgreement)
-	in.Handle(vocab.VerbOffer, string(vocab.KindKeyFragment), s.offerKeyFragment)
-	in.Handle(vocab.VerbAccept, "Agreement", s.accepted)
-	in.Handle(vocab.VerbAccept, string(vocab.VerbOffer), s.accepted)
-	in.Handle(vocab.VerbReject, string(vocab.VerbOffer), s.rejected)
-	in.Handle(vocab.VerbUpdate, string(vocab.KindAgreement), s.noted)
-	in.Handle(vocab.VerbCreate, string(vocab.KindReceipt), s.receipt)
-	in.Handle(vocab.VerbCreate, string(vocab.KindAccessGrant), s.grant)
-	in.Handle(vocab.VerbUpdate, string(vocab.KindAccessGrant), s.grant)
-	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.revoked)
+	in.Handle(vocab.VerbOffer, "Agreement", s.judged(s.offerAgreement))
+	in.Handle(vocab.VerbOffer, string(vocab.KindKeyFragment), s.judged(s.offerKeyFragment))
+	in.Handle(vocab.VerbAccept, "Agreement", s.judged(s.accepted))
+	in.Handle(vocab.VerbAccept, string(vocab.VerbOffer), s.judged(s.accepted))
+	in.Handle(vocab.VerbReject, string(vocab.VerbOffer), s.judged(s.rejected))
+	in.Handle(vocab.VerbUpdate, string(vocab.KindAgreement), s.judged(s.noted))
+	in.Handle(vocab.VerbCreate, string(vocab.KindReceipt), s.judged(s.receipt))
+	in.Handle(vocab.VerbCreate, string(vocab.KindAccessGrant), s.judged(s.grant))
+	in.Handle(vocab.VerbUpdate, string(vocab.KindAccessGrant), s.judged(s.grant))
+	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.judged(s.revoked))
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {
 		if agreed, err := s.Purchases.Agreed(ctx, uri); err != nil || agreed {
 			return string(vocab.KindAgreement), err
@@ -139,7 +140,10 @@ func (s *Service) check(ctx context.Context, raw []byte, sender string) (proof.V
 	resolve := s.Actors.Resolver(ctx)
 	return proof.Verify(raw, func(c proof.Claim) (ed25519.PublicKey, error) {
 		if c.Signer != sender {
-			return nil, fmt.Errorf("object of %s came from %s", c.Signer, sender)
+			return nil, fmt.Errorf("object of %s came from %s: %w", c.Signer, sender, errSender)
+		}
+		if controller, _, _ := strings.Cut(c.VerificationMethod, "#"); controller != c.Signer {
+			return nil, fmt.Errorf("key %s is not one of %s: %w", c.VerificationMethod, c.Signer, errSender)
 		}
 		return resolve(c)
 	}, s.Now())

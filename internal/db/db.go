@@ -34,6 +34,8 @@ type DB struct {
 	Read *gorm.DB
 	// Dialect tells which database this is.
 	Dialect migrations.Dialect
+
+	group group
 }
 
 // Open opens the database at dsn and migrates it. A dsn that begins with postgres:// or postgresql:// is PostgreSQL's;
@@ -56,6 +58,8 @@ func connect(dsn string) (*DB, error) {
 		Logger:         logger.Discard,
 		NowFunc:        func() time.Time { return time.Now().UTC() },
 		TranslateError: true,
+		// Statements are prepared only where many transactions share a commit.
+		PrepareStmtMaxSize: 200,
 	}
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
 		g, err := gorm.Open(postgres.Open(dsn), config)
@@ -84,7 +88,8 @@ func openSQLite(path string, config *gorm.Config, conns int, option string) (*go
 	pragmas := []string{
 		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=busy_timeout(10000)", option,
 	}
-	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(pragmas, "&")), config)
+	own := *config // gorm writes the pool into it
+	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(pragmas, "&")), &own)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite %s: %w", path, err)
 	}
@@ -113,6 +118,9 @@ type txKey struct{}
 func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	if ctx.Value(txKey{}) != nil {
 		return ErrNested
+	}
+	if ctx.Value(groupKey{}) != nil {
+		return d.join(ctx, fn)
 	}
 	ctx = context.WithValue(ctx, txKey{}, true)
 	return d.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return fn(ctx, tx) })

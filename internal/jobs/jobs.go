@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -26,23 +27,25 @@ import (
 
 // The queues. Media has one worker, because one FFmpeg is enough for a small machine.
 const (
-	Default  = river.QueueDefault
-	Media    = "media"
-	Delivery = "delivery"
+	Default = river.QueueDefault
+	Media   = "media"
+	// Inbox is for what other servers send, so that a flood of it does not hold up what happens here.
+	Inbox = "inbox"
 )
 
 // poll is how long a committed job may lie before it is seen; neither database driver wakes the workers.
 const poll = 50 * time.Millisecond
 
-// mediaPoll is the same for Media, whose work takes seconds anyway: an idle instance is to be quiet.
-const mediaPoll = 500 * time.Millisecond
+// slowPoll is the same for Media, whose work takes seconds anyway, and for Inbox, which is a second way: an idle instance is
+// to be quiet.
+const slowPoll = 500 * time.Millisecond
 
 // Args are the arguments of one kind of job; they are stored as JSON and hold no secret.
 type Args interface{ Kind() string }
 
 // Options say how a job is kept; the zero value is the default queue, 25 attempts, at once.
 type Options struct {
-	// Queue is one of Default, Media and Delivery.
+	// Queue is one of Default, Media and Inbox.
 	Queue string
 	// MaxAttempts is how often it is tried before it is given up; 25 when 0.
 	MaxAttempts int
@@ -71,6 +74,11 @@ type Queue struct {
 	log     *slog.Logger
 	workers *river.Workers
 	client  *river.Client[*sql.Tx]
+
+	loops []func(ctx context.Context)
+	// endLoops ends the loops that run, and looping waits for them.
+	endLoops context.CancelFunc
+	looping  sync.WaitGroup
 }
 
 // New makes a queue over d without workers. Kinds are added by [Handle] before [Queue.Start].
@@ -128,7 +136,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: mediaPoll}, Delivery: {MaxWorkers: 32},
+			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
 		},
 	})
 	if err != nil {
@@ -150,13 +158,26 @@ func (q *Queue) Start(ctx context.Context) error {
 	if err := q.client.Start(ctx); err != nil {
 		return fmt.Errorf("start job queue: %w", err)
 	}
+	loops, end := context.WithCancel(ctx)
+	q.endLoops = end
+	for _, run := range q.loops {
+		q.looping.Go(func() { run(loops) })
+	}
 	return nil
 }
+
+// Loop adds work that is no job but has the same hours: run is called by [Queue.Start], in a goroutine of its own, and
+// [Queue.Stop] ends its context and waits until it has returned, which must be within seconds.
+func (q *Queue) Loop(run func(ctx context.Context)) { q.loops = append(q.loops, run) }
 
 // Stop waits for the running jobs; when ctx ends first they are cancelled and stay in the queue. Twice is safe.
 func (q *Queue) Stop(ctx context.Context) error {
 	if q.client == nil {
 		return nil
+	}
+	if q.endLoops != nil {
+		q.endLoops()
+		defer q.looping.Wait()
 	}
 	err := q.client.Stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -177,7 +198,11 @@ func (q *Queue) Insert(ctx context.Context, tx *gorm.DB, args Args) error {
 			opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}
 		}
 	}
-	handle, ok := tx.Statement.ConnPool.(*sql.Tx)
+	pool := tx.Statement.ConnPool
+	if prepared, ok := pool.(*gorm.PreparedStmtTX); ok {
+		pool = prepared.Tx
+	}
+	handle, ok := pool.(*sql.Tx)
 	if !ok {
 		return fmt.Errorf("insert job %s: not inside a transaction", args.Kind())
 	}

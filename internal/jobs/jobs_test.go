@@ -107,6 +107,30 @@ func TestOnceIsOnce(t *testing.T) {
 	}
 }
 
+func TestLoopHasTheHoursOfTheQueue(t *testing.T) {
+	t.Parallel()
+	_, q := open(t)
+	jobs.Handle(q, jobs.Handler[ring]{Work: func(context.Context, ring, int) error { return nil }})
+	began, ended := make(chan struct{}), false
+	q.Loop(func(ctx context.Context) {
+		close(began)
+		<-ctx.Done()
+		ended = true
+	})
+	select {
+	case <-began:
+		t.Error("the loop runs before the queue is started")
+	default:
+	}
+	start(t, q)
+	<-began
+	for range 2 {
+		if err := q.Stop(t.Context()); err != nil || !ended {
+			t.Errorf("after Stop the loop has ended: %t, %v", ended, err)
+		}
+	}
+}
+
 func TestNestedTransactionIsRefused(t *testing.T) {
 	t.Parallel()
 	d, _ := open(t)

@@ -191,6 +191,13 @@ func (s *Service) Agreed(ctx context.Context, agreement string) (bool, error) {
 	return n > 0, err
 }
 
+// Awaits reports whether any user of this instance is buying from an artist.
+func (s *Service) Awaits(ctx context.Context, artist string) (bool, error) {
+	var n int64
+	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ? AND state NOT IN ?", artist, []State{Granted, Refused}).Count(&n).Error
+	return n > 0, err
+}
+
 // Of returns a buyer's purchases, newest first.
 func (s *Service) Of(ctx context.Context, buyer string, limit int) ([]Purchase, error) {
 	var rows []Purchase

@@ -171,6 +171,14 @@ func pages() map[string]View {
 	calm.RecoverLink, calm.RecoverFor, calm.RecoverUntil = site+"/recover/4nq7rk2v5tz8w1xya6bc3de", "josef", now.Add(24*time.Hour)
 	out["admin-calm"] = &calm
 
+	out["admin-hosts"] = &AdminHosts{Layout: layout("/admin/hosts", user), Pager: Pager{Page: 1, Pages: 3, Next: "?page=2"}, Hosts: []Host{
+		{Name: "a-very-long-instance-name-that-goes-on-and-on.music.example", Software: "mastodon 4.4.1", State: "down", Waiting: 1212, Oldest: now.AddDate(0, 0, -4), Next: now.Add(20 * time.Minute), Words: "dial tcp 203.0.113.9:443: connect: connection refused", Retry: true, Dropped: 3},
+		{Name: "gone.example", State: "gone", Words: "status 503", Retry: true, Dropped: 41},
+		{Name: "quiet.example:8443", Software: "gotosocial 0.20.1", State: "ok", Paused: true, Waiting: 2, Oldest: now.Add(-3 * time.Hour)},
+		{Name: "slow.example", Software: "funkwhale 1.4.0", Music: true, State: "suspect", Waiting: 1, Oldest: now.Add(-time.Minute), Words: "context deadline exceeded", Retry: true},
+		{Name: "music.example", Software: "antiphon 0.1.0", Music: true, Newer: true, State: "ok"},
+	}}
+
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"
 	out["failure-404"] = &Failure{Layout: lost, Status: 404}

@@ -37,6 +37,7 @@ var checks = []check{
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
+	{"delivery", "a post to the servers of its followers against signing alone", (*bench).delivery},
 	{"sale", "from the node's answer to the grant, on running instances", (*bench).sale},
 	{"idle", "memory of an instance a minute after its last work", (*bench).idle},
 	{"click", "from a click to the first sound in Chromium", (*bench).click},

@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"gorm.io/gorm"
+
+	"antiphon/migrations"
+)
+
+// maxGrouped is how many transactions share one commit at most.
+const maxGrouped = 64
+
+type groupKey struct{}
+
+// Grouped returns a context with which [DB.Tx] shares its commit with others that wait at the same time: what a commit costs
+// is the disk's turn, and one turn serves many. Each still happens as a whole or not at all, without its neighbors, and Tx
+// still returns after the commit. A statement that fails must end its transaction, as ever.
+func Grouped(ctx context.Context) context.Context { return context.WithValue(ctx, groupKey{}, true) }
+
+// group are the transactions that wait for the next shared commit.
+type group struct {
+	mu      sync.Mutex
+	waiting []*member
+	busy    bool
+}
+
+type member struct {
+	ctx  context.Context
+	fn   func(ctx context.Context, tx *gorm.DB) error
+	err  error
+	done chan struct{}
+}
+
+// join waits until fn has been committed, or has failed.
+func (d *DB) join(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error {
+	m := &member{ctx: ctx, fn: fn, done: make(chan struct{})}
+	d.group.mu.Lock()
+	d.group.waiting = append(d.group.waiting, m)
+	if !d.group.busy {
+		d.group.busy = true
+		go d.runGroup()
+	}
+	d.group.mu.Unlock()
+	<-m.done
+	return m.err
+}
+
+// runGroup commits until nobody waits.
+func (d *DB) runGroup() {
+	for {
+		d.group.mu.Lock()
+		n := min(len(d.group.waiting), maxGrouped)
+		members := d.group.waiting[:n:n]
+		d.group.waiting = d.group.waiting[n:]
+		if n == 0 {
+			d.group.waiting, d.group.busy = nil, false
+			d.group.mu.Unlock()
+			return
+		}
+		d.group.mu.Unlock()
+		d.commit(members)
+	}
+}
+
+// commit runs the members in one transaction, each behind a savepoint, and tells them.
+func (d *DB) commit(members []*member) {
+	// SQLite reads the text of every statement anew, unless it is prepared; PostgreSQL's driver prepares by itself.
+	err := d.Write.Session(&gorm.Session{PrepareStmt: d.Dialect == migrations.SQLite}).Transaction(func(tx *gorm.DB) error {
+		for _, m := range members {
+			if err := tx.Exec("SAVEPOINT grouped").Error; err != nil {
+				return fmt.Errorf("set savepoint: %w", err)
+			}
+			m.err = m.run(tx)
+			end := "RELEASE SAVEPOINT grouped"
+			if m.err != nil {
+				end = "ROLLBACK TO SAVEPOINT grouped"
+			}
+			if err := tx.Exec(end).Error; err != nil {
+				return errors.Join(fmt.Errorf("end savepoint: %w", err), m.err)
+			}
+		}
+		return nil
+	})
+	for _, m := range members {
+		if err != nil && m.err == nil {
+			m.err = fmt.Errorf("shared transaction: %w", err)
+		}
+		close(m.done)
+	}
+}
+
+// run keeps a panic from ending the process: it was somebody else's goroutine that asked. The end of a member's context
+// is not told to the database, which would end the transaction of all.
+func (m *member) run(tx *gorm.DB) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	ctx := context.WithValue(context.WithoutCancel(m.ctx), txKey{}, true)
+	return m.fn(ctx, tx.WithContext(ctx))
+}
