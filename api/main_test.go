@@ -26,7 +26,11 @@ import (
 	"antiphon/api"
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/federation/account"
+	"antiphon/federation/actor"
 	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
+	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
@@ -59,6 +63,11 @@ type instance struct {
 	log   *lockedBuffer
 	world *world
 	files string
+	queue *jobs.Queue
+
+	actors     *actor.Registry
+	moderation *moderation.Service
+	members    *account.Service
 
 	// letters are what guests were sent, heirs who became what.
 	mu      sync.Mutex
@@ -134,20 +143,35 @@ func (w *world) Unfollow(ctx context.Context, me, actor string) error {
 func (i *instance) Prepare(_ context.Context, l auth.Local) (func(context.Context, *gorm.DB) (string, error), error) {
 	uri := i.base + "/users/" + l.Name
 	return func(_ context.Context, tx *gorm.DB) (string, error) {
-		return uri, tx.Exec(`INSERT INTO actors (uri, local, name, host, kind, display, receiving_key, requesting_key, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, uri, true, l.Name, hostOf(i.base), l.Kind, l.Display, l.ReceivingKey, l.RequestingKey, time.Now().UTC()).Error
+		return uri, tx.Exec(`INSERT INTO actors (uri, local, name, host, kind, display, receiving_key, requesting_key, created_at, state)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, uri, true, l.Name, hostOf(i.base), l.Kind, l.Display, l.ReceivingKey, l.RequestingKey, time.Now().UTC(), unlisted(l)).Error
 	}, nil
+}
+
+func unlisted(l auth.Local) string {
+	if l.Unlisted {
+		return actor.Unlisted
+	}
+	return ""
+}
+
+// secrets are those of other rooms, which these tests do not look at.
+type secrets struct{ actor.Secrets }
+
+func (secrets) VerifyingKey(context.Context, string) (string, int, error) {
+	return "zQ3shVc2UkAfJCdc1TR8E66J85h48P43r93q8jGPkPpjF9Ef9", 1, nil
 }
 
 func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 
 // options change what setup makes.
 type options struct {
-	closed  bool
-	parts   func(*api.Parts)
-	config  func(*web.Config)
-	quota   int64
-	proxied bool
+	closed   bool
+	approval bool
+	parts    func(*api.Parts)
+	config   func(*web.Config)
+	quota    int64
+	proxied  bool
 }
 
 // eachDatabase runs the same test on SQLite and on PostgreSQL.
@@ -190,6 +214,8 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 			t.Error(err)
 		}
 	})
+	client := httpx.New(httpx.Config{AllowLoopback: true})
+	t.Cleanup(client.Close)
 	queue := jobs.New(i.db, log)
 	i.files = filepath.Join(dir, "uploads")
 	tracks := media.New(media.Config{BaseURL: i.base, DataDir: dir, UploadDir: i.files}, media.Parts{
@@ -198,9 +224,6 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	tracks.Register(queue)
 	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
-	jobs.Handle(queue, jobs.Handler[media.TrackPublished]{Work: func(context.Context, media.TrackPublished, int) error { return nil }})
-	jobs.Handle(queue, jobs.Handler[media.TrackChanged]{Work: func(context.Context, media.TrackChanged, int) error { return nil }})
-	check(t, queue.Open())
 	i.world = &world{
 		Service: buying, products: map[string]access.Product{}, owned: map[string][]access.Owned{}, tracks: map[string]vocab.Track{},
 		profiles: map[string]web.Profile{}, db: i.db,
@@ -209,8 +232,29 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	if quota == 0 {
 		quota = 1 << 30
 	}
-	i.auth = must(auth.New(auth.Config{BaseURL: i.base, Open: !o.closed, Quota: quota, Hash: auth.Cost{Time: 1, Memory: 64, Threads: 1}},
+	i.auth = must(auth.New(auth.Config{BaseURL: i.base, Open: !o.closed, Approval: o.approval, Quota: quota, Hash: auth.Cost{Time: 1, Memory: 64, Threads: 1}},
 		auth.Parts{DB: i.db, Vault: seal, Actors: i, Postman: i, Heirs: i.inherit, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
+	hosts := discover.NewHosts(discover.HostsConfig{Scheme: "http", Own: hostOf(i.base)}, i.db, client, log, i.clock.Now)
+	fetcher := must(fetch.New(fetch.Config{BaseURL: i.base, Scheme: "http", Now: i.clock.Now, Blocked: hosts.IsBlocked}, client))
+	i.actors = actor.New(actor.Config{BaseURL: i.base, Name: "Antiphon Test"}, actor.Parts{
+		DB: i.db, Vault: seal, Fetch: fetcher, Secrets: secrets{}, Log: log, Now: i.clock.Now, Rand: rand.Reader,
+	})
+	told := outbox.New(outbox.Config{BaseURL: i.base}, outbox.Parts{
+		DB: i.db, Jobs: queue, Actors: i.actors, Hosts: hosts, HTTP: client, Log: log, Now: i.clock.Now,
+		Receive: func(context.Context, *gorm.DB, string, []byte) error { return nil },
+	})
+	told.Register(queue)
+	i.moderation = moderation.New(moderation.Parts{
+		BaseURL: i.base, DB: i.db, Jobs: queue, Actors: i.actors, Hosts: hosts, Outbox: told, Tracks: tracks, Log: log, Now: i.clock.Now,
+	})
+	i.moderation.Register(queue)
+	i.members = account.New(account.Parts{
+		Dir: filepath.Join(dir, "archives"), DB: i.db, Jobs: queue, Actors: i.actors, Hosts: hosts, Outbox: told, Tracks: tracks, Files: i.store,
+		Purchases: buying, Log: log, Now: i.clock.Now,
+	})
+	i.members.Register(queue)
+	check(t, queue.Open())
+	i.queue = queue
 	config := web.Config{
 		BaseURL: i.base, Site: "Antiphon Test", About: "A place to try things.", DataDir: dir, UploadDir: i.files, MaxUpload: 2 << 30,
 		Assets: []web.Asset{{ID: devAsset, Symbol: "devUSD", Decimals: 6}}, Version: "0.0.0-test",
@@ -218,15 +262,11 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	if o.config != nil {
 		o.config(&config)
 	}
-	client := httpx.New(httpx.Config{AllowLoopback: true})
-	t.Cleanup(client.Close)
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
-		Hosts: outbox.New(outbox.Config{BaseURL: i.base}, outbox.Parts{
-			DB: i.db, Jobs: queue, Hosts: discover.NewHosts(discover.HostsConfig{}, i.db, client, log, i.clock.Now), Log: log, Now: i.clock.Now,
-		}),
-		Log: log, Now: i.clock.Now,
+		Hosts: told,
+		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))
 	parts := api.Parts{BaseURL: i.base, TrustProxy: o.proxied, Auth: i.auth, Pages: i.pages, Log: log, Now: i.clock.Now}
 	if o.parts != nil {

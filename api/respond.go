@@ -11,6 +11,8 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/federation/account"
+	"antiphon/federation/moderation"
 	"antiphon/media"
 	"antiphon/media/ipfs"
 	"antiphon/payments/purchase"
@@ -51,6 +53,12 @@ func answerTo(err error) answer {
 		return answer{status: http.StatusRequestEntityTooLarge}
 	case errors.Is(err, auth.ErrCredentials):
 		return answer{status: http.StatusUnauthorized, what: "The name or the passphrase is wrong.", do: "Check both and try again."}
+	case errors.Is(err, auth.ErrPending):
+		return answer{status: http.StatusForbidden, what: "Your account waits for an administrator's yes.", do: "Try again later."}
+	case errors.Is(err, auth.ErrSuspended):
+		return answer{status: http.StatusForbidden, what: "This account was suspended by the administrators.", do: "Ask them why."}
+	case errors.Is(err, auth.ErrLastAdmin):
+		return answer{status: http.StatusUnprocessableEntity, what: "This is the last administrator's account.", do: "Make somebody else one first."}
 	case errors.Is(err, web.ErrLogin), errors.Is(err, auth.ErrNoSession):
 		return answer{status: http.StatusUnauthorized}
 	case errors.Is(err, web.ErrForbidden):
@@ -58,7 +66,7 @@ func answerTo(err error) answer {
 	case errors.Is(err, auth.ErrLink):
 		return answer{status: http.StatusGone, what: "This link was used already or has expired.", do: "Ask for a new one."}
 	case errors.Is(err, web.ErrNotFound), errors.Is(err, media.ErrNotFound), errors.Is(err, auth.ErrNotFound),
-		errors.Is(err, purchase.ErrNotFound), errors.Is(err, ipfs.ErrNotFound), errors.Is(err, ipfs.ErrBadCID):
+		errors.Is(err, purchase.ErrNotFound), errors.Is(err, moderation.ErrNotFound), errors.Is(err, account.ErrNotFound), errors.Is(err, ipfs.ErrNotFound), errors.Is(err, ipfs.ErrBadCID):
 		return answer{status: http.StatusNotFound}
 	case errors.Is(err, context.DeadlineExceeded):
 		return answer{status: http.StatusServiceUnavailable}

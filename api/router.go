@@ -46,6 +46,8 @@ const (
 	inboxBody  = 1 << 20
 	pageTime   = 30 * time.Second
 	uploadTime = 24 * time.Hour // each read has its own limit
+	// downloadTime is for everything that a member made in one file.
+	downloadTime = 6 * time.Hour
 )
 
 type server struct {
@@ -141,6 +143,37 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/admin/recover", page(w.MakeRecoveryLink)},
 		{"POST", "/admin/invites", page(w.MakeInvite)},
 		{"POST", "/admin/invites/{id}/end", page(w.EndInvite)},
+
+		{"GET", "/admin/reports", page(w.Reports)},
+		{"GET", "/admin/reports/{id}", page(w.Report)},
+		{"POST", "/admin/reports/{id}/notes", page(w.NoteReport)},
+		{"POST", "/admin/reports/{id}/close", page(w.CloseReport)},
+		{"GET", "/admin/policies", page(w.Policies)},
+		{"POST", "/admin/policies", page(w.SetPolicy)},
+		{"GET", "/admin/policies/export.csv", page(w.ExportPolicies)},
+		{"POST", "/admin/policies/import", form(w.UploadPolicies)},
+		{"GET", "/admin/policies/import/{id}", page(w.PolicyImport)},
+		{"POST", "/admin/policies/import/{id}", page(w.ImportPolicies)},
+		{"GET", "/admin/audit", page(w.Audit)},
+		{"GET", "/admin/signups", page(w.Signups)},
+		{"POST", "/admin/signups/{name}/let-in", page(w.LetIn)},
+		{"GET", "/admin/decide/{act}", page(w.Decide)},
+		{"POST", "/admin/decide/{act}", page(w.DoDecide)},
+
+		{"GET", "/report", page(w.ComplaintPage)},
+		{"POST", "/report", page(w.Complain)},
+		{"GET", "/tidings", page(w.Tidings)},
+		{"GET", "/settings/blocks", page(w.Avoided)},
+		{"POST", "/settings/blocks", page(w.Avoid)},
+		{"POST", "/settings/blocks/end", page(w.Meet)},
+		{"GET", "/settings/account", page(w.Whole)},
+		{"POST", "/settings/account/aliases", page(w.SetAliases)},
+		{"POST", "/settings/account/move", page(w.MoveAway)},
+		{"POST", "/settings/account/stay", page(w.Stay)},
+		{"POST", "/settings/account/archive", page(w.MakeArchive)},
+		{"GET", "/settings/account/archive/{id}", s.person(0, downloadTime, w.Archive)},
+		{"POST", "/settings/account/follows", form(w.BringFollows)},
+		{"POST", "/settings/account/delete", page(w.DeleteAccount)},
 
 		{"GET", "/upload", page(w.UploadPage)},
 		{"", "/uploads/*", s.person(w.MaxUpload, uploadTime, w.Uploads)},

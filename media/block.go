@@ -55,10 +55,11 @@ func SetHeld(tx *gorm.DB, cid string, size int64) error {
 	return tx.Model(&Block{}).Where("cid = ?", cid).Updates(map[string]any{"held": true, "size": size}).Error
 }
 
-// BlockByCID returns a registered block, one that is held first, or [ipfs.ErrNotFound].
+// BlockByCID returns a registered block that was not denied, one that is held first, or [ipfs.ErrNotFound].
 func BlockByCID(ctx context.Context, tx *gorm.DB, cid string) (Block, error) {
 	var rows []Block
-	if err := tx.WithContext(ctx).Where("cid = ?", cid).Order("held DESC, origin DESC").Limit(1).Find(&rows).Error; err != nil {
+	denied := tx.Model(&deniedBlock{}).Select("cid")
+	if err := tx.WithContext(ctx).Where("cid = ? AND cid NOT IN (?)", cid, denied).Order("held DESC, origin DESC").Limit(1).Find(&rows).Error; err != nil {
 		return Block{}, fmt.Errorf("look up block: %w", err)
 	}
 	if len(rows) == 0 {

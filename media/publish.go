@@ -118,6 +118,9 @@ func (s *Service) Publish(ctx context.Context, artist string, id TrackID) (Track
 		return t, err
 	}
 	first := t.PublishedAt == nil
+	if t.State == Removed {
+		return t, &Refusal{Words: "The administrators have taken this track down. Ask them."}
+	}
 	if t.State != Ready && t.State != Unpublished {
 		return t, &Refusal{Words: "The track is not ready yet."}
 	}
@@ -149,7 +152,7 @@ func (s *Service) Publish(ctx context.Context, artist string, id TrackID) (Track
 // Unpublish takes a track out of sale; grants that were given stay.
 func (s *Service) Unpublish(ctx context.Context, artist string, id TrackID) error {
 	t, err := ofArtist(s.db.Read.WithContext(ctx), artist, id)
-	if err != nil || t.State == Unpublished {
+	if err != nil || t.State == Unpublished || t.State == Removed {
 		return err
 	}
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {

@@ -5,8 +5,8 @@ import "fmt"
 // State is where a track stands.
 type State string
 
-// The states of a track. Received to Ready is the pipeline; Published and Unpublished are the artist's choice; Failed
-// says why in Track.Failure and is the end of that upload.
+// The states of a track. Received to Ready is the pipeline; Published and Unpublished are the artist's choice;
+// Removed is an admin's; Failed says why in Track.Failure and is the end of that upload.
 const (
 	Received    State = "received"
 	Probed      State = "probed"
@@ -15,6 +15,7 @@ const (
 	Ready       State = "ready"
 	Published   State = "published"
 	Unpublished State = "unpublished"
+	Removed     State = "removed"
 	Failed      State = "failed"
 )
 
@@ -24,9 +25,10 @@ var transitions = map[State][]State{
 	Probed:      {Converted, Failed},
 	Converted:   {Packaged, Failed},
 	Packaged:    {Ready, Failed},
-	Ready:       {Published},
-	Published:   {Unpublished},
-	Unpublished: {Published},
+	Ready:       {Published, Removed},
+	Published:   {Unpublished, Removed},
+	Unpublished: {Published, Removed},
+	Removed:     {Unpublished},
 	Failed:      {},
 }
 

@@ -18,6 +18,8 @@ type Signup struct {
 	Guest string
 	// Rules is what the admin asks of members, one plain sentence each.
 	Rules []string
+	// Approval says that an admin decides, and asks for the reason to join; Waiting that it was sent.
+	Approval, Waiting bool
 }
 
 func (*Signup) page() string { return "signup" }

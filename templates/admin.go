@@ -10,7 +10,9 @@ type Admin struct {
 	// Peers are the hosts that do not take deliveries.
 	Peers []Peer
 	// Reports and Held count what waits for a decision; their URLs lead there.
-	Reports, HeldGrants       int
+	Reports, HeldGrants int
+	// Signups counts who waits to be let in.
+	Signups                   int
 	ReportsURL, HeldGrantsURL string
 	// FailedJobs counts jobs that were given up.
 	FailedJobs int

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"antiphon/vocab"
 	"antiphon/vocab/jsonld"
@@ -137,6 +138,8 @@ func FuzzReadOthers(f *testing.F) {
 		}
 		f.Add(raw)
 	}
+	f.Add([]byte(`{"subject":"acct:ada@a.example","aliases":["https://a.example/@ada"],"links":[{"rel":"self","type":"application/activity+json","href":"https://a.example/users/ada"},{"rel":"x","template":"https://a.example/{uri}"}]}`))
+	f.Add([]byte(`{"version":"2.1","software":{"name":"antiphon","version":"1.0.0"},"protocols":["activitypub"],"usage":{"users":{"total":1}},"metadata":{"features":["x"]}}`))
 	f.Add([]byte(`{"id":"https://a.example/1","type":"Note","attributedTo":"https://a.example/2","url":[{"href":{}}],"attachment":{"type":["Audio"],"url":[[]]},"tag":[[]],"contentMap":{"":1}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if a, err := vocab.ReadActor(raw); err == nil && (a.ID == "" || !vocab.SameOrigin(a.ID, a.Inbox)) {
@@ -149,9 +152,26 @@ func FuzzReadOthers(f *testing.F) {
 			t.Errorf("collection %+v", l)
 		}
 		if j, err := vocab.ReadJRD(raw); err == nil {
-			_, _ = j.Self()
+			again, err := jsonld.Marshal(j.Object())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k, err := vocab.ReadJRD(again); err != nil || !cmp.Equal(j, k, cmpopts.EquateEmpty()) {
+				t.Errorf("%s is read again as %+v, %v", again, k, err)
+			}
+			if self, err := j.Self(); err == nil && !vocab.SameOrigin(self, self) {
+				t.Errorf("the actor is %q", self)
+			}
 		}
-		_, _ = vocab.ReadNodeInfo(raw)
+		if n, err := vocab.ReadNodeInfo(raw); err == nil {
+			again, err := jsonld.Marshal(n.Object("2.1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m, err := vocab.ReadNodeInfo(again); err != nil || m.Software != n.Software || m.SpeaksMusic() != n.SpeaksMusic() {
+				t.Errorf("%s is read again as %+v, %v", again, m, err)
+			}
+		}
 		_, _, _ = vocab.ReadNodeInfoLinks(raw)
 		_, _ = vocab.ReadKeyOwner(raw, artist+"#main-key")
 		_, _ = vocab.ReadKeyLink(raw)

@@ -53,6 +53,9 @@ type Account struct {
 	Version    int64
 	QuotaBytes int64
 	CreatedAt  time.Time
+	// State says whether the account may be used; Reason is why somebody wants to join, or why it is suspended.
+	State  Standing
+	Reason string
 }
 
 // LogValue is the account's name alone.

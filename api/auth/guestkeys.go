@@ -54,7 +54,7 @@ func (s *Service) SetGuestKeys(ctx context.Context, actor string, k GuestKeys) e
 
 // account is a guest as the pages know their visitors.
 func (g guestRow) account() Account {
-	return Account{Actor: g.Actor, Name: g.Handle, Role: Guest, Custody: Own, Recovery: g.Recovery, Version: 1, CreatedAt: g.CreatedAt}
+	return Account{Actor: g.Actor, Name: g.Handle, Role: Guest, Custody: Own, Recovery: g.Recovery, Version: 1, State: Active, CreatedAt: g.CreatedAt}
 }
 
 // accountOf is the account of a session, or the guest.

@@ -34,7 +34,8 @@ func (s *Service) LogIn(ctx context.Context, name string, auth Secret, address s
 	if !known {
 		return Account{}, ErrCredentials
 	}
-	return account, nil
+	// Who proved the passphrase is told how the account stands, and nobody else.
+	return account, account.standing()
 }
 
 // prove checks auth against the account, counting the try.

@@ -24,6 +24,8 @@ type Local struct {
 	Name, Display string
 	// Kind is "artist" or "listener".
 	Kind string
+	// Unlisted keeps the actor from everybody until the account is let in.
+	Unlisted bool
 	// ReceivingKey and RequestingKey are the listener's public keys as Multikeys, checked.
 	ReceivingKey, RequestingKey string
 }
@@ -44,6 +46,8 @@ type Config struct {
 	BaseURL string
 	// Open lets anyone sign up; otherwise an invitation is needed.
 	Open bool
+	// Approval has those who sign up without an invitation wait for an admin's yes.
+	Approval bool
 	// Quota is what a new account may upload in all, in bytes.
 	Quota int64
 	// SessionLife is how long a session lasts after it was last used; 30 days when 0.
@@ -112,6 +116,9 @@ func (s *Service) Open() bool { return s.config.Open }
 
 // WelcomesGuests reports whether people of other servers can buy here without an account.
 func (s *Service) WelcomesGuests() bool { return s.postman != nil }
+
+// Approval reports whether who signs up without an invitation waits for an admin's yes.
+func (s *Service) Approval() bool { return s.config.Open && s.config.Approval }
 
 // ActorURI is the URI of the local actor called name.
 func (s *Service) ActorURI(name string) string { return s.config.BaseURL + "/users/" + name }

@@ -76,7 +76,7 @@ func (s *Service) Visit(ctx context.Context, token string) (Visitor, error) {
 		return Visitor{}, ErrNoSession
 	}
 	v.Account, err = accountOf(tx, v.Session.Actor)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && v.Account.standing() != nil {
 		return Visitor{}, ErrNoSession
 	}
 	if err != nil || now.Sub(v.Session.SeenAt) < touchEvery {

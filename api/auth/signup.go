@@ -39,6 +39,8 @@ type Application struct {
 	Invite        string `json:"invite"`
 	// Guest is the guest who becomes this account, with the same keys; the caller knows it from the session.
 	Guest string `json:"-"`
+	// Reason tells the admins why somebody wants to join; asked for where they decide.
+	Reason string `json:"reason"`
 }
 
 // SignUp makes an account and its actor, or returns a [*Refusal] or a [*Slow]. address is the visitor's.
@@ -62,13 +64,17 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 	}
 	account := Account{
 		Actor: s.ActorURI(a.Name), Name: a.Name, Role: role, AuthHash: hash, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
+		State: Active,
+	}
+	if s.Approval() && a.Invite == "" && a.Guest == "" {
+		account.State, account.Reason = Pending, a.Reason
 	}
 	keep, err := s.keep(account.Actor, a.Custody, a.Wrapped, a.Recovery)
 	if err != nil {
 		return Account{}, err
 	}
 	keep(&account)
-	local := Local{Name: a.Name, Display: a.Display, Kind: "artist", ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey}
+	local := Local{Name: a.Name, Display: a.Display, Kind: "artist", ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey, Unlisted: account.State == Pending}
 	if role == Listener {
 		local.Kind = "listener"
 	}
@@ -83,7 +89,7 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 	if err != nil {
 		return Account{}, err
 	}
-	s.log.Info("account made", "name", account.Name, "role", account.Role, "custody", account.Custody)
+	s.log.Info("account made", "name", account.Name, "role", account.Role, "custody", account.Custody, "state", account.State)
 	return account, nil
 }
 
@@ -96,7 +102,7 @@ var (
 func (s *Service) roleOf(ctx context.Context, a Application) (Role, error) {
 	if a.Invite == "" {
 		// Who has bought here was let in by it, to stay as a listener.
-		if a.Guest != "" && !s.config.Open {
+		if a.Guest != "" && (!s.config.Open || s.config.Approval) {
 			return Listener, nil
 		}
 		if !s.config.Open {
@@ -150,6 +156,10 @@ func (a *Application) check() error {
 	}
 	if !ValidDisplay(a.Display) {
 		return &Refusal{"display", "This name can have up to 80 characters, on one line."}
+	}
+	a.Reason = strings.TrimSpace(strings.ToValidUTF8(a.Reason, ""))
+	if utf8.RuneCountInString(a.Reason) > 1000 {
+		return &Refusal{"reason", "These words can have up to 1,000 characters."}
 	}
 	switch a.Role {
 	case "":

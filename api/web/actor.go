@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"gorm.io/gorm"
+
+	"antiphon/federation/actor"
 )
 
 // Follower follows actors for the users of this instance; federation/outbox implements it.
@@ -41,12 +44,25 @@ type actorRow struct {
 	Icon          string
 	ReceivingKey  string
 	RequestingKey string
+	State         string
 }
 
 func (actorRow) TableName() string { return "actors" }
 
-// actor returns an actor that is known here, or [ErrNotFound].
+// actor returns an actor that is known here, or [ErrNotFound]; one that was deleted, or was not let in yet, is not there.
 func (p *Pages) actor(ctx context.Context, uri string) (actorRow, error) {
+	a, err := p.row(ctx, uri)
+	if err != nil || a.State == "" {
+		return a, err
+	}
+	if a.State == actor.Gone {
+		return actorRow{}, &Fault{Status: http.StatusGone, What: "This account was deleted", Do: "If you bought something from it, it is still in your library.", Err: ErrNotFound}
+	}
+	return actorRow{}, fmt.Errorf("%w: actor %.200q", ErrNotFound, uri)
+}
+
+// row returns an actor however it stands.
+func (p *Pages) row(ctx context.Context, uri string) (actorRow, error) {
 	var a actorRow
 	err := p.DB.Read.WithContext(ctx).Where("uri = ?", uri).Take(&a).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

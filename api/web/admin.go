@@ -10,6 +10,7 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/federation/discover"
+	"antiphon/federation/moderation"
 	"antiphon/media"
 	"antiphon/templates"
 )
@@ -100,7 +101,7 @@ func (p *Pages) listAccounts(ctx context.Context, view *templates.Admin, account
 		}
 		view.Accounts = append(view.Accounts, templates.Account{
 			Name: a.Name, Display: actors[a.Actor].Display, URL: "/@" + a.Name, Created: a.CreatedAt, LastSeen: a.LastSeen,
-			Custody: templates.Custody(a.Custody), Admin: a.Role == auth.Admin, Tracks: int(tracks),
+			Custody: templates.Custody(a.Custody), Admin: a.Role == auth.Admin, Suspended: a.State == auth.Suspended, Tracks: int(tracks),
 		})
 	}
 	return nil
@@ -112,6 +113,7 @@ func (p *Pages) figures(ctx context.Context, view *templates.Admin) error {
 	if err != nil {
 		return fmt.Errorf("look at the disk: %w", err)
 	}
+	view.ReportsURL = "/admin/reports"
 	view.Disk = templates.Disk{Used: used, Free: free, Total: total, Low: free < p.DiskLow}
 	tx := p.DB.Read.WithContext(ctx)
 	hosts, _, err := p.Hosts.Peers(ctx, "", 0, listRows)
@@ -138,6 +140,8 @@ func (p *Pages) figures(ctx context.Context, view *templates.Admin) error {
 		{&view.Artists, "accounts", "role <> ?", auth.Listener},
 		{&view.Listeners, "accounts", "role = ?", auth.Listener},
 		{&view.FailedJobs, "river_job", "state = ?", "discarded"},
+		{&view.Reports, "reports", "state = ?", moderation.Open},
+		{&view.Signups, "accounts", "state = ?", auth.Pending},
 	} {
 		var n int64
 		if err := tx.Table(figure.table).Where(figure.where, figure.value).Count(&n).Error; err != nil {

@@ -55,6 +55,12 @@ var notices = map[string]string{
 	"passphrase":  "Your passphrase was changed. Other places were logged out.",
 	"custody":     "Changed. The page shows who keeps the key now.",
 	"invite":      "The invitation was ended.",
+	"letin":       "They can log in now.",
+	"reported":    "Thank you. The administrators have a look, and you are told what comes of it.",
+	"moved":       "Your followers are being told.",
+	"archive":     "The file is being made. You can leave this page.",
+	"bringing":    "Each account is being looked up and asked. You can leave this page.",
+	"deleted":     "Your account is deleted, and other servers are being told.",
 }
 
 func noticeOf(word string) []templates.Notice {

@@ -94,6 +94,13 @@ func (p *Pages) RemoteFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	for _, uri := range []string{r.URL.Query().Get("uri"), address} {
+		if verdict, err := p.Moderation.Hosts.JudgeActor(r.Context(), uri); err != nil {
+			return err
+		} else if verdict.Blocked || verdict.RejectMedia {
+			return fmt.Errorf("%w: no file of %.200q by policy", ErrNotFound, uri)
+		}
+	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)

@@ -29,7 +29,9 @@ func FuzzLocalPath(f *testing.F) {
 func FuzzSanitize(f *testing.F) {
 	for _, html := range []string{
 		`<p onclick="x">y</p>`, `<a href="javascript:x">y</a>`, `<svg><style><img src=x onerror=x>`, "<scr<script>ipt>x</script>", `<base href="//evil.example">`,
-		`<form action=x><input>`, "<math><mtext></p><style><!--</style><img src onerror=x>", `<a href="data:text/html,x">y</a>`, strings.Repeat("<b>", 2000),
+		`<form action=x><input>`, "<math><mtext></p><style><!--</style><img src onerror=x>", `<a href="data:text/html,x">y</a>`, strings.Repeat("<b>", 600),
+		`<p>a<br>b <a href="https://b.example/x?y=1&amp;z=2">bank.example</a></p>`, `<a href="https://b.example/"><b>x</a></b><a href=http://c.example>`,
+		`<svg></p><style><a id="</style><img src=1 onerror=x>">`, `<noscript><p title="</noscript><img src=x onerror=x>">`, "<pre>\n\nx</pre>\x00<!--><b>-->",
 	} {
 		f.Add(html)
 	}
@@ -39,6 +41,9 @@ func FuzzSanitize(f *testing.F) {
 			if strings.Contains(clean, bad) {
 				t.Errorf("%q became %q", html, clean)
 			}
+		}
+		if what := unsafe(t, string(sanitize(html))); what != "" {
+			t.Errorf("%q lets %s through: %q", html, what, clean)
 		}
 		if again := strings.ToLower(string(sanitize(clean))); again != clean && len(clean) < maxHTML {
 			t.Errorf("%q is not safe yet: %q", clean, again)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"antiphon/api/auth"
+	"antiphon/federation/account"
+	"antiphon/federation/moderation"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -40,6 +42,8 @@ type Config struct {
 	DataDir, UploadDir string
 	// MaxUpload is the largest file taken; uploads stop when less than DiskLow is free. Both in bytes.
 	MaxUpload, DiskLow int64
+	// AllowList says that the instance exchanges only with hosts that an admin allowed.
+	AllowList bool
 	// Version is the program's.
 	Version string
 }
@@ -59,8 +63,11 @@ type Parts struct {
 	Remote    Remote
 	Hosts     Hosts
 	HTTP      *httpx.Client
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Moderation and Members are what admins and members decide about others and about themselves.
+	Moderation *moderation.Service
+	Members    *account.Service
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Pages are the handlers. They may be used from many goroutines.
@@ -106,6 +113,9 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	if unseen, err := moderation.Tidings(r.Context(), p.DB.Read, a.Actor, true, 99); err == nil {
+		l.User.Tidings = len(unseen)
 	}
 	return l
 }

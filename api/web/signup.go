@@ -15,10 +15,11 @@ func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
 	invite := r.URL.Query().Get("invite")
 	view := &templates.Signup{
 		Layout: p.Layout(r), Host: p.host, Invite: invite, InviteNeeded: !p.Auth.Open(), Closed: !p.Auth.Open() && invite == "", Rules: p.Rules,
+		Approval: p.Auth.Approval() && invite == "", Waiting: r.URL.Query().Has("waiting"),
 	}
 	if isGuest(r) {
 		// Who has bought here may stay.
-		view.Guest, view.InviteNeeded, view.Closed = view.User.Display, false, false
+		view.Guest, view.InviteNeeded, view.Closed, view.Approval = view.User.Display, false, false, false
 	}
 	return p.Render(w, http.StatusOK, view)
 }
@@ -35,6 +36,9 @@ func (p *Pages) SignUp(w http.ResponseWriter, r *http.Request) error {
 	account, err := p.Auth.SignUp(r.Context(), a, r.RemoteAddr)
 	if err != nil {
 		return err
+	}
+	if account.State == auth.Pending {
+		return writeJSON(w, next{"/signup?waiting"})
 	}
 	if err := p.enter(w, r, account); err != nil {
 		return err

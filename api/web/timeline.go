@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"antiphon/federation/moderation"
 	"antiphon/media"
 	"antiphon/templates"
 )
@@ -71,7 +72,7 @@ func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, add
 	}
 	view.Following = int(following)
 	seen := tx.Model(&followRow{}).Select("followed").Where("follower = ? AND state = ?", me(ctx), followAccepted)
-	q := tx.Model(&postRow{}).Where("actor = ? OR actor IN (?)", me(ctx), seen)
+	q := moderation.Unavoided(tx.Model(&postRow{}).Where("actor = ? OR actor IN (?)", me(ctx), seen), "posts.actor", me(ctx))
 	var total int64
 	if err := q.Count(&total).Error; err != nil {
 		return fmt.Errorf("count posts: %w", err)

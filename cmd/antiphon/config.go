@@ -35,7 +35,8 @@ type config struct {
 		Master string `toml:"master" default:"" doc:"Path of the master key, which seals every secret at rest. Empty: keys/master.key in the data folder; better outside of it."`
 	} `toml:"keys"`
 	Signup struct {
-		Open bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
+		Open     bool `toml:"open" default:"false" doc:"Anyone may sign up. Otherwise an admin gives invitation links."`
+		Approval bool `toml:"approval" default:"false" doc:"Who signs up without an invitation waits until an admin has said yes. Needs open."`
 	} `toml:"signup"`
 	Media struct {
 		Engine    string        `toml:"engine" default:"auto" doc:"auto, native (FFmpeg on PATH) or embedded (slower, needs nothing installed)."`
@@ -59,6 +60,7 @@ type config struct {
 		InvoiceLife time.Duration `toml:"invoice_life" default:"30m" doc:"How long a quoted price stands. What is paid later is honored all the same."`
 	} `toml:"payments"`
 	Federation struct {
+		AllowList   bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
 		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
 		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
 	} `toml:"federation"`

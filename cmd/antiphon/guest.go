@@ -27,9 +27,9 @@ func (g guests) Find(ctx context.Context, address string) (auth.Stranger, error)
 	if err != nil {
 		return auth.Stranger{}, err
 	}
-	blocked, err := g.house.hosts.IsBlocked(ctx, found.Host)
-	if err == nil && blocked {
-		err = fmt.Errorf("%w: %s is blocked", auth.ErrStranger, found.Host)
+	verdict, err := g.house.hosts.JudgeActor(ctx, found.URI)
+	if err == nil && verdict.Blocked {
+		err = fmt.Errorf("%w: %s is suspended here", auth.ErrStranger, found.URI)
 	}
 	return auth.Stranger{Actor: found.URI, Handle: found.Handle(), Host: found.Host}, err
 }

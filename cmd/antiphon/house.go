@@ -17,10 +17,12 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/federation/account"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
+	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
 	"antiphon/internal/db"
@@ -49,20 +51,22 @@ type house struct {
 	http   *httpx.Client
 	node   *raidenNode
 
-	accounts  *auth.Service
-	pages     *web.Pages
-	actors    *actor.Registry
-	fetch     *fetch.Fetcher
-	hosts     *discover.Hosts
-	outbox    *outbox.Outbox
-	inbox     *inbox.Inbox
-	trade     *trade.Service
-	access    *access.Service
-	tracks    *media.Service
-	ledger    *ledger.Ledger
-	orders    *payments.Service
-	purchases *purchase.Service
-	handler   http.Handler
+	accounts   *auth.Service
+	pages      *web.Pages
+	actors     *actor.Registry
+	fetch      *fetch.Fetcher
+	hosts      *discover.Hosts
+	outbox     *outbox.Outbox
+	inbox      *inbox.Inbox
+	trade      *trade.Service
+	members    *account.Service
+	moderation *moderation.Service
+	access     *access.Service
+	tracks     *media.Service
+	ledger     *ledger.Ledger
+	orders     *payments.Service
+	purchases  *purchase.Service
+	handler    http.Handler
 
 	closers []func() error
 }
@@ -160,7 +164,9 @@ func (h *house) openFederation(ctx context.Context) error {
 		scheme = "http"
 	}
 	var err error
-	h.fetch, err = fetch.New(fetch.Config{BaseURL: h.config.Server.BaseURL, Key: h.instanceKey, Scheme: scheme}, h.http)
+	h.fetch, err = fetch.New(fetch.Config{BaseURL: h.config.Server.BaseURL, Key: h.instanceKey, Scheme: scheme, Blocked: func(ctx context.Context, host string) (bool, error) {
+		return h.hosts.IsBlocked(ctx, host)
+	}}, h.http)
 	if err != nil {
 		return err
 	}
@@ -170,7 +176,9 @@ func (h *house) openFederation(ctx context.Context) error {
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
 	}
-	h.hosts = discover.NewHosts(discover.HostsConfig{Scheme: scheme}, h.db, h.http, h.log, time.Now)
+	h.hosts = discover.NewHosts(discover.HostsConfig{
+		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
+	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
@@ -186,6 +194,11 @@ func (h *house) openFederation(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Changed: h.access.Refetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
+	h.moderation = moderation.New(moderation.Parts{
+		BaseURL: h.config.Server.BaseURL, DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks,
+		Log: h.log, Now: time.Now,
+	})
+	h.moderation.Register(h.jobs)
 	return nil
 }
 
@@ -235,6 +248,11 @@ func (h *house) openTrade(context.Context) error {
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
+	h.members = account.New(account.Parts{
+		Dir: h.path("archives"), DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks, Files: h.store,
+		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
+	})
+	h.members.Register(h.jobs)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
 }

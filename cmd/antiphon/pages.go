@@ -30,7 +30,7 @@ import (
 func (h *house) openPages(context.Context) error {
 	var err error
 	h.accounts, err = auth.New(auth.Config{
-		BaseURL: h.config.Server.BaseURL, Open: h.config.Signup.Open, Quota: h.config.Media.Quota,
+		BaseURL: h.config.Server.BaseURL, Open: h.config.Signup.Open, Approval: h.config.Signup.Approval, Quota: h.config.Media.Quota,
 	}, auth.Parts{DB: h.db, Vault: h.vault, Actors: newcomers{h.actors}, Postman: guests{h}, Heirs: handOn, Log: h.log, Now: time.Now, Rand: rand.Reader})
 	if err != nil {
 		return err
@@ -42,10 +42,11 @@ func (h *house) openPages(context.Context) error {
 	remote := &remoteTracks{house: h}
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
-		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, Version: version,
+		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
 		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
 		return err
@@ -117,6 +118,9 @@ func (n newcomers) Prepare(_ context.Context, l auth.Local) (func(context.Contex
 		made, err := n.actors.CreateLocal(ctx, tx, actor.Local{
 			Name: l.Name, Display: l.Display, Kind: l.Kind, ReceivingKey: l.ReceivingKey, RequestingKey: l.RequestingKey, Keys: keys,
 		})
+		if err == nil && l.Unlisted {
+			err = n.actors.SetUnlisted(ctx, tx, made.URI, true)
+		}
 		if errors.Is(err, actor.ErrTaken) {
 			err = fmt.Errorf("%w: %w", auth.ErrTaken, err)
 		}
@@ -242,7 +246,7 @@ func (t *remoteTracks) describeLocal(ctx context.Context, uri string) (play.Trac
 	if err != nil {
 		return play.Track{}, err
 	}
-	artist, err := t.house.actors.Local(ctx, track.Artist)
+	artist, err := t.house.actors.Known(ctx, track.Artist)
 	if err != nil {
 		return play.Track{}, err
 	}

@@ -52,7 +52,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := h.welcome(ctx, stdout); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx)); err != nil {
+	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// The jobs end after the last request, so they do not end with ctx.

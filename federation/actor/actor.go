@@ -65,8 +65,9 @@ type Actor struct {
 	Reencrypt  string
 	// KeyLinks are signed objects that tie the listener's keys to those before; see vocab.ReadKeyLink.
 	KeyLinks []json.RawMessage
-	// MovedTo is where the actor says it has moved.
-	MovedTo string
+	// MovedTo is where the actor says it has moved; AlsoKnownAs are other accounts that it says are its own.
+	MovedTo     string
+	AlsoKnownAs []string
 	// HTTPKeyID names the key that signs the actor's requests; HTTPKeyPEM is its public half.
 	HTTPKeyID, HTTPKeyPEM string
 	// ProofKeys are the keys of assertionMethod, by their id.
@@ -116,6 +117,10 @@ type row struct {
 	Raw       []byte
 	FetchedAt *time.Time
 	CreatedAt time.Time
+	// State, MovedTo and AlsoKnownAs (a URI on each line) are a local actor's; a remote one has them in its document.
+	State       string
+	MovedTo     string
+	AlsoKnownAs string
 }
 
 // TableName is gorm's name for the table.

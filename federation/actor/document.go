@@ -12,6 +12,9 @@ import (
 // Document is a local actor as other servers read it.
 func (r *Registry) Document(ctx context.Context, uri string) ([]byte, error) {
 	stored, err := take(r.db.Read.WithContext(ctx).Where("uri = ? AND local", uri), uri)
+	if err == nil {
+		err = stored.standing()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +36,7 @@ func (r *Registry) describe(ctx context.Context, stored row) (vocab.Actor, error
 		ID: uri, Type: vocab.Person, PreferredUsername: stored.Name, Name: stored.Display, Summary: stored.Summary, URL: stored.URL,
 		Published: stored.CreatedAt, Inbox: stored.Inbox, Outbox: uri + "/outbox", Followers: uri + "/followers",
 		Following: uri + "/following", SharedInbox: stored.SharedInbox, Discoverable: true, Indexable: true,
+		MovedTo: stored.MovedTo, AlsoKnownAs: lines(stored.AlsoKnownAs),
 	}
 	if stored.Icon != "" {
 		a.Icon = vocab.Media{URL: r.config.FileURL(stored.Icon, stored.Name+".jpg"), MediaType: "image/jpeg"}
@@ -93,7 +97,7 @@ func (r *Registry) actor(ctx context.Context, stored row) (Actor, error) {
 		URI: stored.URI, Local: true, Name: stored.Name, Host: stored.Host, Kind: stored.Kind, Display: stored.Display,
 		Summary: stored.Summary, URL: stored.URL, Inbox: stored.Inbox, SharedInbox: stored.SharedInbox,
 		Followers: stored.URI + "/followers", Music: true, ReceivingKey: stored.ReceivingKey, RequestingKey: stored.RequestingKey,
-		KeyNumber: int(stored.KeyNumber),
+		KeyNumber: int(stored.KeyNumber), MovedTo: stored.MovedTo, AlsoKnownAs: lines(stored.AlsoKnownAs),
 	}
 	if stored.Icon != "" {
 		a.Icon = r.config.FileURL(stored.Icon, stored.Name+".jpg")

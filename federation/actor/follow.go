@@ -149,3 +149,54 @@ func MailboxesOf(ctx context.Context, tx *gorm.DB, uris []string) (map[string]Ad
 
 // Addresses are the inboxes of one actor; SharedInbox may be empty.
 type Addresses struct{ Inbox, SharedInbox string }
+
+// DropFollowsWithHost ends every follow between an actor and actors of a host and of all below it.
+func DropFollowsWithHost(ctx context.Context, tx *gorm.DB, uri, host string) error {
+	there := ofHost(tx.WithContext(ctx).Model(&row{}).Select("uri"), host)
+	err := tx.WithContext(ctx).Where("follower = ? AND followed IN (?) OR followed = ? AND follower IN (?)", uri, there, uri, there).
+		Delete(&Follow{}).Error
+	if err != nil {
+		return fmt.Errorf("end follows of %s with %s: %w", uri, host, err)
+	}
+	return nil
+}
+
+// DropFollows ends every follow by these actors, and every follow of them.
+func DropFollows(ctx context.Context, tx *gorm.DB, uris []string) error {
+	err := tx.WithContext(ctx).Where("follower IN ? OR followed IN ?", uris, uris).Delete(&Follow{}).Error
+	if err != nil {
+		return fmt.Errorf("end follows: %w", err)
+	}
+	return nil
+}
+
+// LocalFollowers returns the local actors that follow uri or have asked to, by their URIs, at most limit after after.
+func LocalFollowers(ctx context.Context, tx *gorm.DB, uri, after string, limit int) ([]string, error) {
+	var out []string
+	err := tx.WithContext(ctx).Model(&Follow{}).Joins("JOIN actors ON actors.uri = follows.follower AND actors.local").
+		Where("follows.followed = ? AND follows.follower > ?", uri, after).Order("follows.follower").Limit(limit).Pluck("follows.follower", &out).Error
+	if err != nil {
+		return nil, fmt.Errorf("read followers of %s: %w", uri, err)
+	}
+	return out, nil
+}
+
+// Followers returns who follows uri, by their URIs, at most limit after after.
+func Followers(ctx context.Context, tx *gorm.DB, uri, after string, limit int) ([]string, error) {
+	return follows(ctx, tx, "follower", "followed", uri, after, limit)
+}
+
+// Following returns whom uri follows, by their URIs, at most limit after after.
+func Following(ctx context.Context, tx *gorm.DB, uri, after string, limit int) ([]string, error) {
+	return follows(ctx, tx, "followed", "follower", uri, after, limit)
+}
+
+func follows(ctx context.Context, tx *gorm.DB, get, by, uri, after string, limit int) ([]string, error) {
+	var out []string
+	err := tx.WithContext(ctx).Model(&Follow{}).Where(by+" = ? AND state = ? AND "+get+" > ?", uri, Accepted, after).
+		Order(get).Limit(limit).Pluck(get, &out).Error
+	if err != nil {
+		return nil, fmt.Errorf("read follows of %s: %w", uri, err)
+	}
+	return out, nil
+}

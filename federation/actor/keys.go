@@ -187,13 +187,10 @@ func (r *Registry) Resolver(ctx context.Context) proof.Resolver {
 				return multikey.DecodeEd25519(k.Multikey)
 			}
 		}
-		key, controller, err := r.ProofKeyOf(ctx, c.VerificationMethod)
-		if err != nil {
-			return nil, err
+		if controller, _, _ := strings.Cut(c.VerificationMethod, "#"); controller != c.Signer {
+			return nil, fmt.Errorf("%w: key %s is not one of %s", proof.ErrForm, c.VerificationMethod, c.Signer)
 		}
-		if controller != c.Signer {
-			return nil, fmt.Errorf("%w: key %s is not one of %s", ErrNotFound, c.VerificationMethod, c.Signer)
-		}
-		return key, nil
+		key, _, err := r.ProofKeyOf(ctx, c.VerificationMethod)
+		return key, err
 	}
 }

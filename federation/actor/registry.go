@@ -124,24 +124,32 @@ func (r *Registry) Own(uri string) bool { return HostOf(uri) == r.host }
 
 func (r *Registry) utc() time.Time { return r.now().UTC().Truncate(time.Second) }
 
-// Local returns the local actor of that URI, or ErrNotFound.
+// Local returns the local actor of that URI, or ErrNotFound, or ErrGone for one that was deleted.
 func (r *Registry) Local(ctx context.Context, uri string) (Actor, error) {
-	return r.one(ctx, r.db.Read.Where("uri = ? AND local", uri), uri)
+	return r.here(ctx, r.db.Read.Where("uri = ? AND local", uri), uri)
 }
 
 // ByName returns the local actor of that name, in any case, or ErrNotFound.
 func (r *Registry) ByName(ctx context.Context, name string) (Actor, error) {
 	name = strings.ToLower(name)
-	return r.one(ctx, r.db.Read.Where("host = ? AND name = ? AND local", r.host, name), name)
+	return r.here(ctx, r.db.Read.Where("host = ? AND name = ? AND local", r.host, name), name)
+}
+
+// here returns a local actor that is to be met.
+func (r *Registry) here(ctx context.Context, q *gorm.DB, name string) (Actor, error) {
+	found, err := take(q.WithContext(ctx), name)
+	if err == nil {
+		err = found.standing()
+	}
+	if err != nil {
+		return Actor{}, err
+	}
+	return r.actor(ctx, found)
 }
 
 // Known returns what is stored of an actor, however old, or ErrNotFound. It never asks another server.
 func (r *Registry) Known(ctx context.Context, uri string) (Actor, error) {
-	return r.one(ctx, r.db.Read.Where("uri = ?", uri), uri)
-}
-
-func (r *Registry) one(ctx context.Context, q *gorm.DB, name string) (Actor, error) {
-	found, err := take(q.WithContext(ctx), name)
+	found, err := take(r.db.Read.WithContext(ctx).Where("uri = ?", uri), uri)
 	if err != nil {
 		return Actor{}, err
 	}
@@ -167,16 +175,20 @@ func (r *Registry) HasInbox(ctx context.Context, name string) error {
 	if ok {
 		return nil
 	}
-	if _, err := take(r.db.Read.WithContext(ctx).Where("host = ? AND name = ? AND local", r.host, name), name); err != nil {
+	found, err := take(r.db.Read.WithContext(ctx).Where("host = ? AND name = ? AND local", r.host, name), name)
+	if err == nil {
+		err = found.standing()
+	}
+	if err != nil {
 		return err
 	}
 	write(&r.cache, &r.cache.inboxes, name, struct{}{}, r.now().Add(cached), turn)
 	return nil
 }
 
-// Drop makes this process forget what it remembers of a remote actor and its keys. Call it after a transaction that has
+// Forget makes this process forget what it remembers of a remote actor and its keys. Call it after a transaction that has
 // changed or removed the actor.
-func (r *Registry) Drop(uri string) { r.cache.drop(uri) }
+func (r *Registry) Forget(uri string) { r.cache.drop(uri) }
 
 // remember puts a value into one of the registry's maps.
 func remember[V any](r *Registry, m map[string]V, key string, value V) {

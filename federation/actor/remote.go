@@ -70,7 +70,7 @@ func (r *Registry) refresh(ctx context.Context, uri string) (Actor, error) {
 	}
 	v, err, _ := r.flights.Do(uri, func() (any, error) {
 		a, err := r.get(ctx, uri)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, fetch.ErrBlocked) {
 			remember(r, r.failed, uri, failure{r.now(), err})
 		}
 		return a, err
@@ -206,7 +206,7 @@ func fromDocument(stored row) (Actor, error) {
 		URI: a.ID, Name: stored.Name, Host: stored.Host, Kind: stored.Kind, Display: stored.Display, Summary: stored.Summary,
 		URL: a.URL, Icon: a.Icon.URL, Inbox: a.Inbox, SharedInbox: a.SharedInbox, Followers: a.Followers, Music: stored.Music,
 		ReceivingKey: stored.ReceivingKey, RequestingKey: stored.RequestingKey, KeyNumber: int(stored.KeyNumber),
-		SealingKey: a.SealingKey, Reencrypt: a.Reencrypt, KeyLinks: a.KeyLinks, MovedTo: a.MovedTo,
+		SealingKey: a.SealingKey, Reencrypt: a.Reencrypt, KeyLinks: a.KeyLinks, MovedTo: a.MovedTo, AlsoKnownAs: a.AlsoKnownAs,
 		HTTPKeyID: a.PublicKey.ID, HTTPKeyPEM: a.PublicKey.PEM, Raw: stored.Raw,
 	}
 	if k, ok := vocab.Current(a.VerifyingKeys); ok {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,44 @@ const (
 // memory; what another process has learnt is seen within seconds.
 func (h *Hosts) Standing(ctx context.Context, host string) (Host, error) {
 	return h.see(ctx, Normalize(host))
+}
+
+// Standings is Standing of many hosts, by the names they are asked by. Those that this process does not remember are read
+// in one query.
+func (h *Hosts) Standings(ctx context.Context, hosts []string) (map[string]Host, error) {
+	out := make(map[string]Host, len(hosts))
+	names := map[string][]string{}
+	for _, host := range hosts {
+		name := Normalize(host)
+		if row, ok := h.recall(name); ok {
+			out[host] = row
+		} else if len(names[name]) == 0 || !slices.Contains(names[name], host) {
+			names[name] = append(names[name], host)
+		}
+	}
+	if len(names) == 0 {
+		return out, nil
+	}
+	changes := h.changes()
+	var rows []Host
+	if err := h.db.Read.WithContext(ctx).Where("host IN ?", slices.Collect(maps.Keys(names))).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read hosts: %w", err)
+	}
+	found := make(map[string]Host, len(rows))
+	for _, row := range rows {
+		found[row.Host] = row
+	}
+	for name, asked := range names {
+		row, ok := found[name]
+		if !ok {
+			row = Host{Host: name, State: OK}
+		}
+		h.keep(row, changes)
+		for _, host := range asked {
+			out[host] = row
+		}
+	}
+	return out, nil
 }
 
 // Back has f called whenever this process sees that a host which had failed is well, after that was stored. It is set

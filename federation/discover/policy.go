@@ -28,8 +28,12 @@ const (
 	Allow   Severity = "allow"
 )
 
-// ErrSubject is returned for a policy about what is neither a host nor an account.
-var ErrSubject = errors.New("neither a host nor the URI of an account")
+var (
+	// ErrSubject is returned for a policy about what is neither a host nor an account.
+	ErrSubject = errors.New("neither a host nor the URI of an account")
+	// ErrSeverity is returned for a policy of a severity that there is not.
+	ErrSeverity = errors.New("no such severity")
+)
 
 // Policy is what an admin decided about a host with all below it, or about one account.
 type Policy struct {
@@ -88,7 +92,7 @@ func Subject(text string) (string, error) {
 	if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil {
 		return ip.String(), nil
 	}
-	if len(host) > 255 || !validHost(host) {
+	if len(host) > 255 || strings.ContainsAny(host, "/?#@ ") || !validHost(host) {
 		return "", fmt.Errorf("%.100q: %w", text, ErrSubject)
 	}
 	return host, nil
@@ -216,7 +220,7 @@ func (h *Hosts) SetPolicy(ctx context.Context, tx *gorm.DB, p Policy) error {
 		return err
 	}
 	if !slices.Contains([]Severity{Noop, Silence, Suspend, Allow}, p.Severity) {
-		return fmt.Errorf("policy about %s: there is no severity %.20q", subject, p.Severity)
+		return fmt.Errorf("policy about %s: %w: %.20q", subject, ErrSeverity, p.Severity)
 	}
 	p.Subject, p.UpdatedAt = subject, h.now().UTC().Truncate(time.Second)
 	p.CreatedAt = p.UpdatedAt

@@ -28,28 +28,46 @@ type sight struct {
 
 // see reads a host through this process's memory.
 func (h *Hosts) see(ctx context.Context, host string) (Host, error) {
-	now := h.now()
-	h.sights.mu.Lock()
-	have, ok := h.sights.known[host]
-	changes := h.sights.changes
-	h.sights.mu.Unlock()
-	if age := now.Sub(have.at); ok && age >= 0 && age < sightAge {
-		return have.row, nil
+	if row, ok := h.recall(host); ok {
+		return row, nil
 	}
+	changes := h.changes()
 	row, err := h.read(ctx, host)
 	if err != nil {
 		return Host{}, err
 	}
+	h.keep(row, changes)
+	return row, nil
+}
+
+// recall returns what is remembered of a host, if that is not too old.
+func (h *Hosts) recall(host string) (Host, bool) {
+	now := h.now()
+	h.sights.mu.Lock()
+	defer h.sights.mu.Unlock()
+	have, ok := h.sights.known[host]
+	age := now.Sub(have.at)
+	return have.row, ok && age >= 0 && age < sightAge
+}
+
+// keep remembers a host that was read when so many changes had been made.
+func (h *Hosts) keep(row Host, changes int) {
+	now := h.now()
 	h.sights.mu.Lock()
 	defer h.sights.mu.Unlock()
 	if changes != h.sights.changes {
-		return row, nil
+		return
 	}
 	if h.sights.known == nil || len(h.sights.known) >= maxSights {
 		h.sights.known = map[string]sight{}
 	}
-	h.sights.known[host] = sight{row, now}
-	return row, nil
+	h.sights.known[row.Host] = sight{row, now}
+}
+
+func (h *Hosts) changes() int {
+	h.sights.mu.Lock()
+	defer h.sights.mu.Unlock()
+	return h.sights.changes
 }
 
 // forget has this process read a host anew, because it has changed it.

@@ -24,6 +24,7 @@ import (
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
+	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
@@ -54,6 +55,8 @@ type Options struct {
 	Log *slog.Logger
 	// Inbox is the inbox's configuration; its BaseURL is filled in.
 	Inbox inbox.Config
+	// AllowList admits only hosts that are listed.
+	AllowList bool
 }
 
 // Instance is a running server.
@@ -68,6 +71,7 @@ type Instance struct {
 	Hosts         *discover.Hosts
 	Outbox        *outbox.Outbox
 	Inbox         *inbox.Inbox
+	Moderation    *moderation.Service
 	Goods         *Goods
 
 	mu sync.Mutex
@@ -136,6 +140,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 	t.Cleanup(i.HTTP.Close)
 	i.Fetch, err = fetch.New(fetch.Config{
 		BaseURL: i.BaseURL, Scheme: "http", Now: i.Clock.Now,
+		Blocked: func(ctx context.Context, host string) (bool, error) { return i.Hosts.IsBlocked(ctx, host) },
 		Key: func(ctx context.Context) (string, *rsa.PrivateKey, error) {
 			return i.Actors.HTTPKey(ctx, i.Actors.Instance())
 		},
@@ -144,7 +149,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		t.Fatal(err)
 	}
 	i.Queue = jobs.New(i.DB, log)
-	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http"}, i.DB, i.HTTP, log, i.Clock.Now)
+	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http", Own: i.Host, AllowList: options.AllowList}, i.DB, i.HTTP, log, i.Clock.Now)
 	i.Actors = actor.New(actor.Config{BaseURL: i.BaseURL, Name: "Test", FileURL: i.fileURL}, actor.Parts{
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
@@ -160,6 +165,10 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	i.Moderation = moderation.New(moderation.Parts{
+		BaseURL: i.BaseURL, DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Log: log, Now: i.Clock.Now,
+	})
+	i.Moderation.Register(i.Queue)
 	if options.Join != nil {
 		options.Join(i)
 	}

@@ -27,6 +27,8 @@ var (
 	ErrNotActivity = errors.New("not an ActivityStreams document")
 	// ErrOwnHost says that the URI is this server's, which is not asked over the network.
 	ErrOwnHost = errors.New("document is on this server")
+	// ErrBlocked says that nothing is fetched from the host.
+	ErrBlocked = errors.New("nothing is fetched from this host")
 	// ErrURI says that the URI or handle is not one that can be fetched.
 	ErrURI = errors.New("not a fetchable address")
 	// ErrHandle says that a handle and an actor do not name each other.
@@ -50,6 +52,8 @@ type Config struct {
 	Key func(ctx context.Context) (keyID string, key *rsa.PrivateKey, err error)
 	// Scheme is that of WebFinger addresses. Default "https"; "http" is for tests on the loopback.
 	Scheme string
+	// Blocked reports whether nothing is fetched from a host; nil blocks none.
+	Blocked func(ctx context.Context, host string) (bool, error)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -143,7 +147,7 @@ func (f *Fetcher) do(ctx context.Context, u *url.URL, accept string) (*httpx.Res
 		return nil, fmt.Errorf("%w: %w", ErrURI, err)
 	}
 	req.Header.Set("Accept", accept)
-	resp, err := f.http.Do(ctx, req, jsonld.MaxBytes, f.refuseOwnHost, f.sign)
+	resp, err := f.http.Do(ctx, req, jsonld.MaxBytes, f.refuse, f.sign)
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +162,19 @@ func (f *Fetcher) do(ctx context.Context, u *url.URL, accept string) (*httpx.Res
 	return nil, &StatusError{Status: resp.Status, URI: u.String()}
 }
 
-// refuseOwnHost sees each hop, so that no redirect leads back here either.
-func (f *Fetcher) refuseOwnHost(req *http.Request) error {
+// refuse sees each hop, so that no redirect leads back here, or to a host that is blocked.
+func (f *Fetcher) refuse(req *http.Request) error {
 	if canonicalHost(req.URL) == f.host {
 		return ErrOwnHost
 	}
-	return nil
+	if f.cfg.Blocked == nil {
+		return nil
+	}
+	blocked, err := f.cfg.Blocked(req.Context(), req.URL.Host)
+	if err == nil && blocked {
+		err = ErrBlocked
+	}
+	return err
 }
 
 func (f *Fetcher) sign(req *http.Request) error {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -119,7 +120,7 @@ func parseHandle(text string) (handle, error) {
 		rest = strings.TrimPrefix(rest, "@")
 	}
 	user, host, ok := strings.Cut(rest, "@")
-	if !ok || len(text) > 400 || !userPattern.MatchString(user) {
+	if !ok || len(text) > 400 || !utf8.ValidString(text) || !userPattern.MatchString(user) {
 		return handle{}, fmt.Errorf("handle %.100q: %w", text, ErrURI)
 	}
 	name, port := host, ""

@@ -17,7 +17,7 @@ func (i *Inbox) depart(ctx context.Context, in Incoming) error {
 	if in.Actor.Local {
 		return Refuse("%s lives here", uri)
 	}
-	defer i.actors.Drop(uri)
+	defer i.actors.Forget(uri)
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := actor.Forget(ctx, tx, uri); err != nil {
 			return err

@@ -162,17 +162,3 @@ func (i *Inbox) undoFollow(ctx context.Context, in Incoming) error {
 		return actor.DropFollow(ctx, tx, f.Follower, f.Followed)
 	})
 }
-
-// block ends both follows between the sender and the local actor that it blocks.
-func (i *Inbox) block(ctx context.Context, in Incoming) error {
-	target := in.Activity.Object.ID
-	if !i.actors.Own(target) {
-		return errNoEffect
-	}
-	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := actor.DropFollow(ctx, tx, in.Actor.URI, target); err != nil {
-			return err
-		}
-		return actor.DropFollow(ctx, tx, target, in.Actor.URI)
-	})
-}

@@ -96,6 +96,7 @@ type Inbox struct {
 	now      func() time.Time
 	verifier *httpsig.Verifier
 	limits   *limits
+	accounts *limits
 	asked    *limits
 	clock    clock
 	flight   *flight
@@ -121,11 +122,12 @@ func New(config Config, p Parts) *Inbox {
 		config.BodyTime = 20 * time.Second
 	}
 	if config.Strangers == 0 {
-		config.Strangers = 1
+		config.Strangers = 5
 	}
 	i := &Inbox{
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, outbox: p.Outbox, fetch: p.Fetch, changed: p.Changed, log: p.Log,
-		now: p.Now, limits: newLimits(config.Rate, config.Burst), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
+		now: p.Now, limits: newLimits(config.Rate, config.Burst),
+		accounts: newLimits(config.Rate/2, max(1, config.Burst/2)), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
 		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
@@ -138,7 +140,7 @@ func New(config Config, p Parts) *Inbox {
 // as: the verb of an activity sent or received before, or the type of its object, or what a Recognizer says. The kind
 // "" takes what no other handler of the verb takes. A second handler of one pair replaces the first.
 func (i *Inbox) Handle(verb vocab.Verb, kind string, fn Handler) {
-	i.handlers[verbKind{verb, kind}] = fn
+	i.handlers[verbKind{verb, kind}] = i.unlessAvoided(fn)
 }
 
 // Recognize adds a way to tell the kind of a named object.

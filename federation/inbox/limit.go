@@ -27,9 +27,13 @@ func newLimits(r rate.Limit, burst int) *limits {
 
 // allow takes a token of the host's site. With none left it says after how long there will be one.
 func (l *limits) allow(host string, now time.Time) (wait time.Duration, ok bool) {
+	return l.take(siteOf(host), now)
+}
+
+// take takes a token of one bucket.
+func (l *limits) take(site string, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	site := siteOf(host)
 	bucket, found := l.sites[site]
 	if !found {
 		if len(l.sites) >= maxSites {

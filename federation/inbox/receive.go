@@ -28,6 +28,9 @@ func (a answer) Error() string { return a.words }
 // was stored before, or has no effect here; 401 when its sender cannot be told, 403 when the sender may not say this,
 // 404, 413, 415, 429 and 400 as the words go.
 func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Until the body is here: also when we answer without it, the server waits for the rest. One that cannot set a deadline,
+	// as in some tests, has none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
 	err := i.accept(w, r)
 	var a answer
 	switch {
@@ -95,6 +98,11 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.authorize(a, key.Owner); err != nil {
 		return err
 	}
+	if verdict, err := i.hosts.JudgeActor(r.Context(), key.Owner); err != nil {
+		return err
+	} else if verdict.Blocked {
+		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + key.Owner}
+	}
 	host := actor.HostOf(key.Owner)
 	if err := errors.Join(i.hosts.Reached(r.Context(), host), i.hosts.Heard(r.Context(), host, httpsig.DialectOf(r))); err != nil {
 		return err
@@ -108,17 +116,16 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 
 // body reads what was sent; land is called when it is no longer needed.
 func (i *Inbox) body(w http.ResponseWriter, r *http.Request) (raw []byte, land func(), err error) {
-	// A server that cannot set a deadline, as in some tests, has none.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(i.config.BodyTime))
-	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
 	raw, land, err = i.flight.read(http.MaxBytesReader(w, r.Body, jsonld.MaxBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as below
 	case errors.As(err, &tooLarge):
 		err = answer{status: http.StatusRequestEntityTooLarge, words: "the activity is larger than 1 MiB"}
 	case errors.Is(err, errFull):
 		err = answer{http.StatusServiceUnavailable, "this server is busy", map[string]string{"Retry-After": "30"}}
-	case err != nil:
+	default:
 		err = answer{status: http.StatusBadRequest, words: "the body could not be read"}
 	}
 	return raw, land, err
@@ -134,15 +141,20 @@ func (i *Inbox) admit(r *http.Request) error {
 	if host == "" {
 		return answer{status: http.StatusUnauthorized, words: "the key id is not a URI with a host"}
 	}
-	blocked, err := i.hosts.IsBlocked(r.Context(), host)
+	owner, _, _ := strings.Cut(keyID, "#")
+	verdict, err := i.hosts.JudgeActor(r.Context(), owner)
 	if err != nil {
 		return err
 	}
-	if blocked {
+	if verdict.Blocked {
 		return answer{status: http.StatusForbidden, words: "this server does not take activities from " + host}
 	}
 	if wait, ok := i.limits.allow(host, i.now()); !ok {
 		return tooMany("too many activities from "+host, wait)
+	}
+	// No account takes more than half of what its site may send.
+	if wait, ok := i.accounts.take(owner, i.now()); !ok {
+		return tooMany("too many activities from "+owner, wait)
 	}
 	return nil
 }

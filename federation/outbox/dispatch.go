@@ -191,137 +191,18 @@ func (d *dispatcher) pass(ctx context.Context) (more bool, err error) {
 	return ended+len(got)+len(fallen) > 0, nil
 }
 
-// due reads the deliveries that can be claimed now, and the hosts that have some and are not to get them.
-func (d *dispatcher) due(ctx context.Context) (found []delivery, fallen map[string]string, err error) {
-	d.mu.Lock()
-	free := maxClaimed - d.claimed
-	suspects := d.suspects
-	var full []string
-	room := map[string]int{}
-	for host, l := range d.lanes {
-		room[host] = laneDepth - l.size()
-		if room[host] <= 0 || l.alone || l.suspect && suspects >= maxSuspects {
-			full = append(full, host)
-		}
-	}
-	unwritten := map[string]bool{}
-	for _, out := range d.outcomes {
-		unwritten[out.delivery.Host] = true
-	}
-	d.mu.Unlock()
-	if free <= 0 {
-		return nil, nil, nil
-	}
-	o := d.outbox
-	q := o.db.Read.WithContext(ctx).Table("deliveries AS d").Where("d.state = 'waiting' AND d.due_at <= ?", o.now().UnixMilli()).
-		Where("NOT EXISTS (SELECT 1 FROM deliveries AS e WHERE e.ended_at IS NULL AND e.inbox = d.inbox AND e.subject = d.subject AND e.seq < d.seq)").
-		Where("NOT EXISTS (SELECT 1 FROM outbox AS s WHERE s.spreading AND s.subject = d.subject AND s.seq < d.seq)")
-	if len(full) > 0 {
-		q = q.Where("d.host NOT IN ?", full)
-	}
-	var rows []delivery
-	if err := q.Order("d.due_at, d.seq").Limit(free).Find(&rows).Error; err != nil {
-		return nil, nil, err
-	}
-	fallen = map[string]string{}
-	for _, row := range rows {
-		if fallen[row.Host] != "" {
-			continue
-		}
-		host, err := o.hosts.Standing(ctx, row.Host)
-		if err != nil {
-			return nil, nil, err
-		}
-		if host.Paused || host.State == discover.Down || host.State == discover.Gone {
-			fallen[row.Host] = host.State
-			continue
-		}
-		if _, ok := room[row.Host]; !ok {
-			room[row.Host] = laneDepth
-		}
-		if host.State == discover.Suspect {
-			if suspects >= maxSuspects {
-				continue
-			}
-			suspects++
-		}
-		switch {
-		case room[row.Host] <= 0:
-		case !d.outbox.late(row):
-			room[row.Host]--
-			found = append(found, row)
-		case room[row.Host] == laneDepth && !unwritten[row.Host]:
-			// Late ones go one after the other, each when the one before is written down, and nothing overtakes them.
-			room[row.Host] = 0
-			found = append(found, row)
-		}
-	}
-	return found, fallen, nil
-}
-
-// write records what has ended and claims what is due, in one transaction, and returns what this process has got.
-func (d *dispatcher) write(ctx context.Context, due []delivery) (got []delivery, err error) {
-	d.mu.Lock()
-	ended := d.outcomes
-	d.outcomes = nil
-	d.mu.Unlock()
-	if len(ended) == 0 && len(due) == 0 {
-		return nil, nil
-	}
-	o := d.outbox
-	mine := map[string]bool{}
-	err = o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		clear(mine)
-		if err := o.record(ctx, tx, ended); err != nil || len(due) == 0 {
-			return err
-		}
-		ids := make([]string, len(due))
-		for i, row := range due {
-			ids[i] = row.ID
-		}
-		var claimed []string
-		err := tx.Raw("UPDATE deliveries SET state = 'claimed', due_at = ? WHERE id IN ? AND state = 'waiting' RETURNING id",
-			o.now().Add(claim).UnixMilli(), ids).Scan(&claimed).Error
-		for _, id := range claimed {
-			mine[id] = true
-		}
-		return err
-	})
-	if err != nil {
-		d.mu.Lock()
-		d.outcomes = append(ended, d.outcomes...)
-		d.mu.Unlock()
-		return nil, err
-	}
-	fallen := map[string]bool{}
-	for _, e := range ended {
-		if e.fallen && !fallen[e.delivery.Host] {
-			fallen[e.delivery.Host] = true
-			if err := d.fall(ctx, e.delivery.Host); err != nil {
-				o.log.Error("cannot hold deliveries", "host", e.delivery.Host, "error", err)
-			}
-		}
-	}
-	for _, row := range due {
-		if mine[row.ID] {
-			got = append(got, row)
-		}
-	}
-	return got, nil
-}
-
-// fall puts aside what else waits for a host that has just been found down.
-func (d *dispatcher) fall(ctx context.Context, host string) error {
-	standing, err := d.outbox.hosts.Standing(ctx, host)
-	if err != nil || standing.State != discover.Down && standing.State != discover.Gone {
-		return err
-	}
-	return d.outbox.shelve(ctx, host, standing.State)
-}
-
 // send puts claimed deliveries into the lanes of their hosts.
 func (d *dispatcher) send(ctx context.Context, rows []delivery) {
-	letters := d.read(ctx, rows)
+	letters, err := d.read(ctx, rows)
+	if err != nil {
+		d.outbox.log.Error("cannot read activities that are to be delivered", "error", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, row := range rows {
+			d.outcomes = append(d.outcomes, untried(row))
+		}
+		return
+	}
 	for _, row := range rows {
 		standing, err := d.outbox.hosts.Standing(ctx, row.Host)
 		p := parcel{delivery: row, letter: letters[row.Activity], late: d.outbox.late(row)}
@@ -400,9 +281,14 @@ func (d *dispatcher) end(l *lane, out outcome) {
 // empty gives back what waits in a lane, as it was. The lock is held.
 func (d *dispatcher) empty(l *lane) {
 	for _, p := range l.queue {
-		d.end(l, outcome{delivery: p.delivery, state: waiting, due: time.UnixMilli(p.delivery.DueAt), attempts: p.delivery.Attempts, err: errors.New(p.delivery.Error)})
+		d.end(l, untried(p.delivery))
 	}
 	l.queue = nil
+}
+
+// untried gives a delivery back as it was.
+func untried(d delivery) outcome {
+	return outcome{delivery: d, state: waiting, due: time.UnixMilli(d.DueAt), attempts: d.Attempts, err: errors.New(d.Error)}
 }
 
 // giveBack gives back what waits in all lanes.
@@ -413,32 +299,4 @@ func (d *dispatcher) giveBack() {
 		d.empty(l)
 		delete(d.lanes, host)
 	}
-}
-
-// maxLetters bounds how many activities are kept in memory for what comes next.
-const maxLetters = 64
-
-// read returns the activities of these deliveries; one that is gone is missing.
-func (d *dispatcher) read(ctx context.Context, rows []delivery) map[string]*letter {
-	if len(d.letters) > maxLetters {
-		clear(d.letters)
-	}
-	letters := map[string]*letter{}
-	for _, row := range rows {
-		if letters[row.Activity] != nil {
-			continue
-		}
-		if l := d.letters[row.Activity]; l != nil {
-			letters[row.Activity] = l
-			continue
-		}
-		var a sent
-		err := d.outbox.db.Read.WithContext(ctx).Where("uri = ?", row.Activity).Take(&a).Error
-		if err != nil {
-			continue
-		}
-		l := newLetter(a)
-		letters[row.Activity], d.letters[row.Activity] = l, l
-	}
-	return letters
 }

@@ -64,6 +64,9 @@ func (d *documents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &gone):
 		d.tombstone(w, gone.object)
 		return
+	case errors.Is(err, actor.ErrGone):
+		d.tombstone(w, Object{URI: d.config.BaseURL + strings.TrimSuffix(r.URL.Path, "/"), Kind: string(vocab.Person)})
+		return
 	case errors.Is(err, ErrNotFound), errors.Is(err, actor.ErrNotFound), errors.Is(err, access.ErrUnknownProduct), errors.Is(err, media.ErrNotFound):
 		http.Error(w, "there is no such document", http.StatusNotFound)
 		return

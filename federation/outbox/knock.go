@@ -21,25 +21,6 @@ import (
 // maxAnswer bounds what is read of an inbox's answer.
 const maxAnswer = 64 << 10
 
-// letter is an activity on its way: what is the same for all inboxes is made once.
-type letter struct {
-	uri, actor string
-	raw        []byte
-	// digest and contentDigest are header values of the two dialects of signatures.
-	digest, contentDigest string
-	kind                  string
-	common                bool
-	created               time.Time
-}
-
-func newLetter(a sent) *letter {
-	l := &letter{uri: a.URI, actor: a.Actor, raw: a.Raw, digest: httpsig.Digest(a.Raw), contentDigest: httpsig.ContentDigest(a.Raw), created: a.CreatedAt}
-	if parsed, err := vocab.ParseActivity(a.Raw); err == nil {
-		l.kind, l.common = kindOf(parsed)
-	}
-	return l
-}
-
 // errBlocked is why nothing is delivered to a host that an admin blocked, nor to ourselves.
 var errBlocked = errors.New("nothing is delivered to this host")
 

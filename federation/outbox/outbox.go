@@ -229,7 +229,11 @@ func (o *Outbox) recipients(ctx context.Context, tx *gorm.DB, a Activity) (here 
 		case Followers(a.From):
 			out.followers = true
 		default:
-			uris = append(uris, to)
+			if verdict, err := o.hosts.JudgeActor(ctx, to); err != nil {
+				return false, out, err
+			} else if !verdict.Blocked || o.actors.Own(to) {
+				uris = append(uris, to)
+			}
 		}
 	}
 	if out.followers {

@@ -77,7 +77,10 @@ func (d *dispatcher) probe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		letters := d.read(ctx, rows)
+		letters, err := d.read(ctx, rows)
+		if err != nil {
+			return err
+		}
 		for _, row := range rows {
 			d.enqueue(parcel{delivery: row, letter: letters[row.Activity], late: true, probe: true}, true)
 		}

@@ -6,7 +6,7 @@ import { canEncrypt, halves, random, unwrapSeed, wrapSeed } from "./crypt";
 import { publicKeys } from "./keys";
 import { localPath, onSubmit, postJSON, Refusal, showError } from "./post";
 import { askedGroups, parseRecovery, RecoveryError, recoveryGroups, sameGroup } from "./recovery";
-import { keepSeed, seedOf } from "./seeds";
+import { forgetAll, keepSeed, seedOf } from "./seeds";
 import { level } from "./strength";
 import { say } from "./words";
 
@@ -49,6 +49,7 @@ export function signup(root: HTMLElement): void {
         auth: b64u(auth), wrapped: own() ? wrapSeed(wrap, seed, actor, 1) : b64u(seed), recovery,
         receivingKey: keys.receiving, requestingKey: keys.requesting,
         invite: value(form, "#invite").trim() || root.dataset.invite || "",
+        reason: value(form, "#reason").trim(),
       });
       await keepSeed(actor, { seed, version: 1 }).catch(() => undefined);
       location.assign(localPath(next));
@@ -167,6 +168,18 @@ export function passphrase(root: HTMLElement): void {
     const done = await postJSON<Next>("/settings/passphrase", { auth: b64u(now.auth), newAuth: b64u(then.auth), wrapped });
     if (seed) await keepSeed(actor!, { seed, version });
     location.assign(localPath(done.next ?? location.pathname));
+  });
+}
+
+/** Deletes the account: the passphrase is proven, and the key in this browser goes with it. */
+export function leave(root: HTMLElement): void {
+  const { actor } = root.dataset;
+  needCrypto(root);
+  onSubmit(root as HTMLFormElement, () => say("auth.busy"), async () => {
+    const { auth } = await halves(value(root, "[data-current]"), actor!);
+    const { next } = await postJSON<Next>("/settings/account/delete", { auth: b64u(auth) });
+    await forgetAll().catch(() => undefined);
+    location.assign(localPath(next));
   });
 }
 

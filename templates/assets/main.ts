@@ -12,6 +12,7 @@ const modules: Record<string, () => Promise<Module>> = {
   recover: async () => (await import("./auth")).recover,
   passphrase: async () => (await import("./auth")).passphrase,
   guest: async () => (await import("./auth")).guest,
+  leave: async () => (await import("./auth")).leave,
   custody: async () => (await import("./auth")).custody,
   keys: async () => (await import("./keys")).compareKeys,
   upload: async () => (await import("./upload")).upload,

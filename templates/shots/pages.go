@@ -2,6 +2,7 @@ package main
 
 import (
 	"html/template"
+	"maps"
 	"time"
 
 	. "antiphon/templates"
@@ -157,7 +158,11 @@ func pages() map[string]View {
 	out["library-empty"] = &Library{Layout: layout("/library", user)}
 	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
 
-	admin := Admin{Layout: layout("/admin", user), Disk: Disk{Used: 91e9, Free: 4.2e9, Total: 95e9, Low: true}, Reports: 2, ReportsURL: "/admin/reports", HeldGrants: 1, HeldGrantsURL: "/admin/held", FailedJobs: 3,
+	told := *user
+	told.Tidings = 2
+	out["timeline-told"] = &Timeline{Layout: layout("/", &told), Following: 3}
+
+	admin := Admin{Layout: layout("/admin", user), Disk: Disk{Used: 91e9, Free: 4.2e9, Total: 95e9, Low: true}, Reports: 2, ReportsURL: "/admin/reports", HeldGrants: 1, Signups: 4, HeldGrantsURL: "/admin/held", FailedJobs: 3,
 		Peers:  []Peer{{Host: "a-very-long-instance-name.music.example", Since: now.AddDate(0, 0, -4), Waiting: 212, Words: "It refuses the connection."}},
 		Tracks: 38, Artists: 5, Listeners: 61, Version: "0.1.0",
 		Invites: []Invite{{ID: "1", Link: site + "/signup?invite=k3f9-lantern-otter", Uses: 1, Max: 5, Expires: now.AddDate(0, 0, 6)}}}
@@ -167,7 +172,7 @@ func pages() map[string]View {
 	admin.Accounts[3].Display, admin.Accounts[4].Display = all[3].Artist, all[4].Artist
 	out["admin"] = &admin
 	calm := admin
-	calm.Disk.Low, calm.Reports, calm.HeldGrants, calm.FailedJobs, calm.Peers = false, 0, 0, 0, nil
+	calm.Disk.Low, calm.Reports, calm.Signups, calm.HeldGrants, calm.FailedJobs, calm.Peers = false, 0, 0, 0, 0, nil
 	calm.RecoverLink, calm.RecoverFor, calm.RecoverUntil = site+"/recover/4nq7rk2v5tz8w1xya6bc3de", "josef", now.Add(24*time.Hour)
 	out["admin-calm"] = &calm
 
@@ -184,6 +189,7 @@ func pages() map[string]View {
 	out["failure-404"] = &Failure{Layout: lost, Status: 404}
 	lost.Notices = []Notice{{Kind: NoticeError, Text: "The payment node did not answer."}}
 	out["failure-500"] = &Failure{Layout: lost, Status: 500}
+	maps.Copy(out, moderationPages(user))
 	notices := layout("/library", user)
 	notices.Notices = []Notice{{Kind: NoticeDone, Text: "Saved."}, {Kind: NoticeInfo, Text: "Your session ends in an hour.", LinkURL: "/settings", LinkText: "Settings"}}
 	out["notices"] = &Library{Layout: notices, Tracks: all[:3], Total: 3}

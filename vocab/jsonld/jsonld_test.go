@@ -162,6 +162,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"a":[1,{"b":"\ud83c\udfb5"}],"c":null}`))
 	f.Add([]byte(`{"a":"\\\ud83c"}`))
 	f.Add([]byte(`{"a":1,"a":2}`))
+	f.Add([]byte(`{"a":1e308,"b":-0,"c":0.1,"d":9007199254740993,"e":1E-400}`))
+	f.Add([]byte(`{"\u0061":"\u2028\u007f","\ud83d\ude00":"\/"}`))
+	f.Add([]byte("{\"a\":\"\xc3\xa9\\\\u0000\"}"))
+	f.Add([]byte(strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64)))
 	f.Add([]byte(" { \"a\" : [ ] , \"\\u0062\" : { } , \"c\" : [ true , -1.5e+3 , \"\" ] } "))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := jsonld.Parse(raw)
@@ -182,8 +186,16 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("member %q is %s, %v", name, text, err)
 			}
 		}
-		if _, err := jsonld.Canonicalize(m); err != nil {
+		canonical, err := jsonld.Canonicalize(m)
+		if err != nil {
 			t.Fatal(err)
+		}
+		again, err := jsonld.Parse(canonical)
+		if err != nil && !errors.Is(err, jsonld.ErrLimit) || err == nil && !reflect.DeepEqual(again, m) {
+			t.Fatalf("%s is read again as %#v (%v)", canonical, again, err)
+		}
+		if signed, err := jsonld.ParseSigned(raw); err == nil && !reflect.DeepEqual(signed, m) {
+			t.Fatalf("signed, it is %#v", signed)
 		}
 	})
 }

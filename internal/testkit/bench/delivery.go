@@ -57,13 +57,25 @@ func (b *bench) delivery(ctx context.Context) (err error) {
 	if err := w.follow(ctx, "ada", peers.addresses[:manyHosts], manyHosts); err != nil {
 		return err
 	}
+	// The first thing that somebody waits for: an offer to one host.
+	var delays []float64
+	for range 20 {
+		delay, err := w.post(ctx, "ada", "http://"+peers.addresses[0]+"/users/ada0", peers, 1)
+		if err != nil {
+			return err
+		}
+		delays = append(delays, delay.Seconds()*1000)
+	}
+	if err := b.report("delivery/one", median(delays), "ms", atMost(50)); err != nil {
+		return err
+	}
 	var took, ratios []float64
 	for range b.rounds {
 		signed, err := w.signatures(ctx, "ada")
 		if err != nil {
 			return err
 		}
-		last, err := w.post(ctx, "ada", peers, manyHosts)
+		last, err := w.post(ctx, "ada", w.followers("ada"), peers, manyHosts)
 		if err != nil {
 			return err
 		}
@@ -80,7 +92,7 @@ func (b *bench) delivery(ctx context.Context) (err error) {
 	if err := w.follow(ctx, "lin", append(append([]string{}, holes.addresses...), peers.addresses[:manyHosts-blackHoles]...), manyHosts); err != nil {
 		return err
 	}
-	last, err := w.post(ctx, "lin", peers, manyHosts-blackHoles)
+	last, err := w.post(ctx, "lin", w.followers("lin"), peers, manyHosts-blackHoles)
 	if err != nil {
 		return err
 	}
@@ -97,7 +109,7 @@ func (b *bench) delivery(ctx context.Context) (err error) {
 			return err
 		}
 		heap := watchHeap()
-		last, err := w.post(ctx, size.name, peers, mostHosts)
+		last, err := w.post(ctx, size.name, w.followers(size.name), peers, mostHosts)
 		grown = append(grown, heap())
 		if err != nil {
 			return err
@@ -222,14 +234,18 @@ func (w *sender) follow(ctx context.Context, artist string, addresses []string, 
 	})
 }
 
-// post sends a note to an artist's followers and tells how long it is from the commit until so many hosts have it.
-func (w *sender) post(ctx context.Context, artist string, peers *listeners, hosts int) (time.Duration, error) {
+func (w *sender) followers(artist string) string {
+	return outbox.Followers(senderURL + "/users/" + artist)
+}
+
+// post sends a note by an artist and tells how long it is from the commit until so many hosts have it.
+func (w *sender) post(ctx context.Context, artist, to string, peers *listeners, hosts int) (time.Duration, error) {
 	w.posts++
 	id := fmt.Sprintf("%s/notes/%d", senderURL, w.posts)
 	from := senderURL + "/users/" + artist
 	note, err := vocab.Note{
 		ID: id, AttributedTo: from, Content: "<p>" + strings.Repeat("la ", 300) + "</p>", Published: time.Now().UTC().Truncate(time.Second),
-		To: []string{vocab.Public}, Cc: []string{from + "/followers"},
+		To: []string{to},
 	}.Build()
 	if err != nil {
 		return 0, err
@@ -241,7 +257,7 @@ func (w *sender) post(ctx context.Context, artist string, peers *listeners, host
 	all := peers.expect(hosts)
 	err = w.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		return w.outbox.Tell(ctx, tx, vocab.Activity{
-			ID: id + "/create", Type: vocab.VerbCreate, Actor: from, Object: object, To: []string{vocab.Public}, Cc: []string{outbox.Followers(from)},
+			ID: id + "/create", Type: vocab.VerbCreate, Actor: from, Object: object, To: []string{to},
 		})
 	})
 	if err != nil {
