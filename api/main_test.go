@@ -68,6 +68,11 @@ type instance struct {
 	actors     *actor.Registry
 	moderation *moderation.Service
 	members    *account.Service
+
+	// letters are what guests were sent, heirs who became what.
+	mu      sync.Mutex
+	letters []letter
+	heirs   []string
 }
 
 // world stands for the rooms that the pages are joined with.
@@ -228,7 +233,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 		quota = 1 << 30
 	}
 	i.auth = must(auth.New(auth.Config{BaseURL: i.base, Open: !o.closed, Approval: o.approval, Quota: quota, Hash: auth.Cost{Time: 1, Memory: 64, Threads: 1}},
-		auth.Parts{DB: i.db, Vault: seal, Actors: i, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
+		auth.Parts{DB: i.db, Vault: seal, Actors: i, Postman: i, Heirs: i.inherit, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
 	hosts := discover.NewHosts(discover.HostsConfig{Scheme: "http", Own: hostOf(i.base)}, i.db, client, log, i.clock.Now)
 	fetcher := must(fetch.New(fetch.Config{BaseURL: i.base, Scheme: "http", Now: i.clock.Now, Blocked: hosts.IsBlocked}, client))
 	i.actors = actor.New(actor.Config{BaseURL: i.base, Name: "Antiphon Test"}, actor.Parts{

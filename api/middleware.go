@@ -146,8 +146,9 @@ func bounded(limit int64, timeout time.Duration, next http.Handler) http.Handler
 	})
 }
 
-// withSession puts who makes the request into its context, and refuses what another site had the browser send.
-func (s *server) withSession(next http.Handler) http.Handler {
+// withSession puts who makes the request into its context, and refuses what another site had the browser send. Guests are
+// strangers wherever they are not expected.
+func (s *server) withSession(guests bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.crossOrigin.Check(r); err != nil {
 			s.respond(w, r, &web.Fault{
@@ -173,7 +174,9 @@ func (s *server) withSession(next http.Handler) http.Handler {
 			if v.Slid {
 				s.auth.SetCookie(w, token)
 			}
-			r = r.WithContext(auth.WithVisitor(r.Context(), v))
+			if guests || v.Account.Role != auth.Guest {
+				r = r.WithContext(auth.WithVisitor(r.Context(), v))
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

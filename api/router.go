@@ -106,17 +106,27 @@ func (s *server) people(p Parts) []route {
 	w := p.Pages
 	form := func(h handler) http.Handler { return s.person(formBody, pageTime, h) }
 	page := func(h handler) http.Handler { return s.person(smallBody, pageTime, h) }
+	// What guests may do, who have no account here; everywhere else they are strangers.
+	guest := func(h handler) http.Handler { return bounded(smallBody, pageTime, s.withSession(true, s.serve(h))) }
 	return []route{
-		{"GET", "/", page(w.Home)},
-		{"GET", "/about", page(w.Landing)},
+		{"GET", "/", guest(w.Home)},
+		{"GET", "/about", guest(w.Landing)},
 
-		{"GET", "/signup", page(w.SignupPage)},
-		{"POST", "/signup", page(w.SignUp)},
+		{"GET", "/signup", guest(w.SignupPage)},
+		{"POST", "/signup", guest(w.SignUp)},
 		{"GET", "/login", page(w.LoginPage)},
 		{"POST", "/login", page(w.LogIn)},
-		{"POST", "/logout", page(w.LogOut)},
+		{"POST", "/logout", guest(w.LogOut)},
 		{"GET", "/recover/{token}", page(w.RecoverPage)},
 		{"POST", "/recover/{token}", page(w.Recover)},
+
+		{"GET", "/guest", guest(w.GuestPage)},
+		{"POST", "/guest", guest(w.AskGuest)},
+		{"GET", "/guest/keys", guest(w.GuestKeysPage)},
+		{"POST", "/guest/keys", guest(w.SetGuestKeys)},
+		{"GET", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.GuestLinkPage)},
+		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
+		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
 
 		{"GET", "/settings", page(w.Settings)},
 		{"POST", "/settings/profile", form(w.SetProfile)},
@@ -198,19 +208,19 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/tracks/{id}/pin", page(w.Pin)},
 		{"GET", "/notices", page(w.Notices)},
 		{"GET", "/remote/{kind}", page(w.RemoteFile)},
-		{"GET", "/buy", page(w.Buy)},
-		{"POST", "/buy", page(w.BeginPurchase)},
-		{"GET", "/purchases/{id}", page(w.Purchase)},
-		{"GET", "/purchases/{id}/state", page(w.PurchaseState)},
-		{"GET", "/purchases/{id}/receipt", page(w.Receipt)},
-		{"GET", "/purchases/{id}/proof", page(w.Proof)},
+		{"GET", "/buy", guest(w.Buy)},
+		{"POST", "/buy", guest(w.BeginPurchase)},
+		{"GET", "/purchases/{id}", guest(w.Purchase)},
+		{"GET", "/purchases/{id}/state", guest(w.PurchaseState)},
+		{"GET", "/purchases/{id}/receipt", guest(w.Receipt)},
+		{"GET", "/purchases/{id}/proof", guest(w.Proof)},
 		{"POST", "/purchases/{id}/pay", page(w.Pay)},
-		{"GET", "/library", page(w.LibraryPage)},
+		{"GET", "/library", guest(w.LibraryPage)},
 		{"GET", "/play/grant", s.visited(smallBody, p.Grant)},
 		{"POST", "/play/relay", s.visited(smallBody, p.Relay)},
 
-		{"GET", "/@{name:[a-z0-9_]+}", s.either(pageFirst, toActor, page(w.Artist))},
-		{"GET", "/@{name:[a-z0-9_]+}/{slug}", s.either(pageFirst, w.TrackDocument, page(w.Track))},
+		{"GET", "/@{name:[a-z0-9_]+}", s.either(pageFirst, toActor, guest(w.Artist))},
+		{"GET", "/@{name:[a-z0-9_]+}/{slug}", s.either(pageFirst, w.TrackDocument, guest(w.Track))},
 		{"GET", "/users/{name:[a-z0-9_]+}", s.either(documentFirst, document(p.Objects), page(w.ToArtist))},
 		{"GET", "/tracks/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
 		{"GET", "/notes/{id}", s.either(documentFirst, document(p.Objects), page(w.ToNote))},
@@ -271,14 +281,14 @@ func (s *server) serve(h handler) http.Handler {
 }
 
 func (s *server) person(limit int64, timeout time.Duration, h handler) http.Handler {
-	return bounded(limit, timeout, s.withSession(s.serve(h)))
+	return bounded(limit, timeout, s.withSession(false, s.serve(h)))
 }
 
 func (s *server) visited(limit int64, h http.Handler) http.Handler {
 	if h == nil {
 		return nil
 	}
-	return bounded(limit, pageTime, s.withSession(h))
+	return bounded(limit, pageTime, s.withSession(true, h))
 }
 
 func (s *server) plain(h handler) http.Handler { return bounded(0, pageTime, s.serve(h)) }

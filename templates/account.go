@@ -13,6 +13,9 @@ type Signup struct {
 	InviteNeeded bool
 	// Closed says that nobody can sign up; the page says so and nothing else.
 	Closed bool
+	// Guest is the handle of the guest who becomes the account, with the key
+	// that is in this browser; empty for everyone else.
+	Guest string
 	// Rules is what the admin asks of members, one plain sentence each.
 	Rules []string
 	// Approval says that an admin decides, and asks for the reason to join; Waiting that it was sent.

@@ -76,6 +76,9 @@ type TrackPage struct {
 	Pinned bool
 	// Talk is the conversation; nil hides it.
 	Talk *Talk
+	// GuestURL leads to where one buys with an account of another server;
+	// empty hides the way there.
+	GuestURL string
 	// PurchaseURL leads to a purchase under way, or is empty.
 	PurchaseURL string
 	// More are further tracks by the same artist, at most 6.

@@ -63,6 +63,8 @@ type User struct {
 	Admin bool
 	// Custody is CustodyOwn or CustodyDelegated.
 	Custody Custody
+	// Guest says that the person has no account here, and may only buy and play.
+	Guest bool
 	// Tidings counts what the house tells the person and was not seen yet.
 	Tidings int
 }

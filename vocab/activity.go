@@ -127,7 +127,7 @@ func ParseActivity(raw []byte) (Activity, error) {
 		return a, fmt.Errorf("parse activity of type %.100v: %w", o.get("type"), ErrUnknownType)
 	}
 	a.Type = verb
-	objects, err := readReferences(members["object"], values["object"])
+	objects, err := readReferences(listed(verb, members["object"], values["object"]))
 	if err != nil || len(objects) == 0 {
 		return Activity{}, fmt.Errorf("parse activity: object is neither a URI nor an object: %w", ErrInvalid)
 	}
@@ -170,6 +170,17 @@ func verbOf(v any) (Verb, bool) {
 	default:
 		return verb, newStreamsActivity(verb) != nil
 	}
+}
+
+// listed is what a Delete is about when it is written as one object with a list of ids, as Funkwhale does: the list.
+func listed(verb Verb, raw json.RawMessage, v any) (json.RawMessage, any) {
+	one, _ := v.(map[string]any)
+	ids, ok := one["id"].([]any)
+	var members struct{ ID json.RawMessage }
+	if verb != VerbDelete || !ok || json.Unmarshal(raw, &members) != nil {
+		return raw, v
+	}
+	return members.ID, ids
 }
 
 // readReferences reads one reference or a list of them, given as text and as values.

@@ -68,6 +68,8 @@ func TestActivityGolden(t *testing.T) {
 		"announce":      {Type: vocab.VerbAnnounce, ID: buyer + "/announces/1", Actor: buyer, Object: vocab.Ref{ID: "https://s.example/notes/77"}, To: everyone, Cc: []string{artist, buyer + "/followers"}, Published: at(12, 0, 1)},
 		"undo-announce": {Type: vocab.VerbUndo, ID: buyer + "/announces/1/undo", Actor: buyer, Object: embedded(t, announced), To: everyone, Cc: []string{artist}},
 
+		"create-message": {Type: vocab.VerbCreate, ID: "https://s.example/notes/mswq5ndz/create", Actor: "https://s.example/actor",
+			Object: embedded(t, build(t, sampleMessage().Build)), To: []string{"https://gts.example/users/bo"}, Published: at(12, 0, 0)},
 		"update-note": {Type: vocab.VerbUpdate, ID: "https://s.example/notes/77/updates/1", Actor: artist, Object: embedded(t, note), To: everyone, Cc: followers},
 		"delete-note": {Type: vocab.VerbDelete, ID: "https://s.example/notes/77/delete", Actor: artist, Object: embedded(t, tombstone), To: everyone, Cc: followers},
 		"create-track": {Type: vocab.VerbCreate, ID: "https://s.example/tracks/77/create", Actor: artist, Object: embedded(t, signed["track"]),

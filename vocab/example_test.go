@@ -258,7 +258,7 @@ func kinds() []vocab.Kind {
 	return []vocab.Kind{
 		vocab.KindActor, vocab.KindNote, vocab.KindActivity, vocab.KindPlaylist, vocab.KindListen, vocab.KindSubscription,
 		vocab.KindProposal, vocab.KindAudioTrack, vocab.KindAgreement, vocab.KindInvoice, vocab.KindReceipt,
-		vocab.KindAccessGrant, vocab.KindKeyFragment, vocab.KindMembership, vocab.KindKeyLink,
+		vocab.KindAccessGrant, vocab.KindKeyFragment, vocab.KindMembership, vocab.KindKeyLink, vocab.KindAlbum,
 	}
 }
 

@@ -30,6 +30,15 @@ func sampleNote() vocab.Note {
 	}
 }
 
+// sampleMessage is what somebody of another server is sent, alone.
+func sampleMessage() vocab.Note {
+	return vocab.Note{
+		ID: "https://s.example/notes/mswq5ndz", Type: "Note", AttributedTo: "https://s.example/actor", Language: "en", To: []string{"https://gts.example/users/bo"},
+		Published: at(12, 0, 0), Content: `<p><a href="https://gts.example/@bo" class="u-url mention">@<span>bo</span></a> If that is you, open this: <a href="https://s.example/guest/EhISEhISEhISEhISEhISEg">https://s.example/guest/EhISEhISEhISEhISEhISEg</a></p>`,
+		Tags: []vocab.Tag{{Type: "Mention", Name: "@bo@gts.example", Href: "https://gts.example/users/bo"}},
+	}
+}
+
 func TestNoteGolden(t *testing.T) {
 	t.Parallel()
 	reply := vocab.Note{

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -62,9 +63,12 @@ type Parts struct {
 	DB     *db.DB
 	Vault  *vault.Vault
 	Actors Actors
-	Log    *slog.Logger
-	Now    func() time.Time
-	Rand   io.Reader
+	// Postman writes to guests; nil lets nobody buy as a guest. Heirs may be nil.
+	Postman Postman
+	Heirs   Heirs
+	Log     *slog.Logger
+	Now     func() time.Time
+	Rand    io.Reader
 }
 
 // Service keeps accounts and sessions. It may be used from many goroutines.
@@ -73,12 +77,17 @@ type Service struct {
 	db      *db.DB
 	vault   *vault.Vault
 	actors  Actors
+	postman Postman
+	heirs   Heirs
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
 	hashes  *hasher
 	tries   *limiter
 	origins *limiter
+	// strangers bounds how often one visitor has others written to.
+	strangers *limiter
+	asking    sync.Mutex
 }
 
 // New makes the service; it starts nothing.
@@ -97,13 +106,16 @@ func New(config Config, p Parts) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		config: config, db: p.DB, vault: p.Vault, actors: p.Actors, log: p.Log, now: p.Now, rand: p.Rand, hashes: hashes,
-		tries: newLimiter(10, time.Minute), origins: newLimiter(30, 10*time.Second),
+		config: config, db: p.DB, vault: p.Vault, actors: p.Actors, postman: p.Postman, heirs: p.Heirs, log: p.Log, now: p.Now, rand: p.Rand, hashes: hashes,
+		tries: newLimiter(10, time.Minute), origins: newLimiter(30, 10*time.Second), strangers: newLimiter(10, time.Minute),
 	}, nil
 }
 
 // Open reports whether anyone may sign up.
 func (s *Service) Open() bool { return s.config.Open }
+
+// WelcomesGuests reports whether people of other servers can buy here without an account.
+func (s *Service) WelcomesGuests() bool { return s.postman != nil }
 
 // Approval reports whether who signs up without an invitation waits for an admin's yes.
 func (s *Service) Approval() bool { return s.config.Open && s.config.Approval }
@@ -116,8 +128,10 @@ func (s *Service) secure() bool { return strings.HasPrefix(s.config.BaseURL, "ht
 func (s *Service) utc() time.Time { return s.now().UTC().Truncate(time.Second) }
 
 // newToken draws 256 random bits and returns them as text, with the hash under which they are kept.
-func (s *Service) newToken() (token, hash string, err error) {
-	b := make([]byte, 32)
+func (s *Service) newToken() (token, hash string, err error) { return s.token(32) }
+
+func (s *Service) token(size int) (token, hash string, err error) {
+	b := make([]byte, size)
 	if _, err := io.ReadFull(s.rand, b); err != nil {
 		return "", "", fmt.Errorf("draw token: %w", err)
 	}

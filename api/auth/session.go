@@ -75,7 +75,7 @@ func (s *Service) Visit(ctx context.Context, token string) (Visitor, error) {
 	if !now.Before(v.Session.ExpiresAt) {
 		return Visitor{}, ErrNoSession
 	}
-	v.Account, err = accountWhere(tx, "actor = ?", v.Session.Actor)
+	v.Account, err = accountOf(tx, v.Session.Actor)
 	if errors.Is(err, ErrNotFound) || err == nil && v.Account.standing() != nil {
 		return Visitor{}, ErrNoSession
 	}

@@ -37,6 +37,8 @@ type Application struct {
 	ReceivingKey  string `json:"receivingKey"`
 	RequestingKey string `json:"requestingKey"`
 	Invite        string `json:"invite"`
+	// Guest is the guest who becomes this account, with the same keys; the caller knows it from the session.
+	Guest string `json:"-"`
 	// Reason tells the admins why somebody wants to join; asked for where they decide.
 	Reason string `json:"reason"`
 }
@@ -64,7 +66,7 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 		Actor: s.ActorURI(a.Name), Name: a.Name, Role: role, AuthHash: hash, Version: 1, QuotaBytes: s.config.Quota, CreatedAt: s.utc(),
 		State: Active,
 	}
-	if s.Approval() && a.Invite == "" {
+	if s.Approval() && a.Invite == "" && a.Guest == "" {
 		account.State, account.Reason = Pending, a.Reason
 	}
 	keep, err := s.keep(account.Actor, a.Custody, a.Wrapped, a.Recovery)
@@ -80,7 +82,7 @@ func (s *Service) SignUp(ctx context.Context, a Application, address string) (Ac
 	if err != nil {
 		return Account{}, fmt.Errorf("prepare actor %s: %w", a.Name, err)
 	}
-	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.admit(ctx, tx, account, a.Invite, actor) })
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.admit(ctx, tx, account, a, actor) })
 	if errors.Is(err, gorm.ErrDuplicatedKey) || errors.Is(err, ErrTaken) {
 		return Account{}, errTaken
 	}
@@ -99,6 +101,10 @@ var (
 // roleOf is what the new account will be, by its own choice or by its invitation, which is looked at and not used up.
 func (s *Service) roleOf(ctx context.Context, a Application) (Role, error) {
 	if a.Invite == "" {
+		// Who has bought here was let in by it, to stay as a listener.
+		if a.Guest != "" && (!s.config.Open || s.config.Approval) {
+			return Listener, nil
+		}
 		if !s.config.Open {
 			return "", &Refusal{"invite", "An invitation is needed to sign up here."}
 		}
@@ -112,9 +118,9 @@ func (s *Service) roleOf(ctx context.Context, a Application) (Role, error) {
 }
 
 // admit writes the account and its actor, and uses the invitation up.
-func (s *Service) admit(ctx context.Context, tx *gorm.DB, account Account, invite string, actor func(context.Context, *gorm.DB) (string, error)) error {
-	if invite != "" {
-		if _, err := s.use(tx, invitation, invite); errors.Is(err, ErrLink) {
+func (s *Service) admit(ctx context.Context, tx *gorm.DB, account Account, a Application, actor func(context.Context, *gorm.DB) (string, error)) error {
+	if a.Invite != "" {
+		if _, err := s.use(tx, invitation, a.Invite); errors.Is(err, ErrLink) {
 			return errInvite
 		} else if err != nil {
 			return err
@@ -129,6 +135,9 @@ func (s *Service) admit(ctx context.Context, tx *gorm.DB, account Account, invit
 	}
 	if err := tx.Create(&account).Error; err != nil {
 		return fmt.Errorf("write account %s: %w", account.Name, err)
+	}
+	if a.Guest != "" {
+		return s.inherit(ctx, tx, a.Guest, a, account.Actor)
 	}
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"antiphon/api/auth"
 	"antiphon/media/access"
 	"antiphon/payments/amount"
 	"antiphon/payments/manual"
@@ -25,8 +27,14 @@ type offered struct {
 
 // Buy is GET /buy?track=.
 func (p *Pages) Buy(w http.ResponseWriter, r *http.Request) error {
-	if _, err := visitor(r); err != nil {
+	v, err := visitor(r)
+	if err != nil {
 		return err
+	}
+	if receiving, _, err := p.listenerKeys(r, v); err != nil {
+		return err
+	} else if receiving == "" && v.Account.Role == auth.Guest {
+		return seeOther(w, r, "/guest/keys?track="+url.QueryEscape(r.URL.Query().Get("track")))
 	}
 	o, err := p.offer(r.Context(), r.URL.Query().Get("track"))
 	if err != nil {
@@ -39,14 +47,18 @@ func (p *Pages) Buy(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) buy(w http.ResponseWriter, r *http.Request, status int, o offered, wrong string) error {
-	who, err := p.actor(r.Context(), me(r.Context()))
+	v, err := visitor(r)
+	if err != nil {
+		return err
+	}
+	receiving, requesting, err := p.listenerKeys(r, v)
 	if err != nil {
 		return err
 	}
 	price := p.money(o.price.Units.String(), o.price.Asset, o.decimals)
 	view := &templates.Buy{
 		Layout: p.Layout(r), Track: o.view, Action: buyURL(o.view.URI), Proposal: o.product, Tracks: 1, Price: price, Seller: o.seller,
-		Provider: p.paidThrough(o.price.Asset), ReceivingKey: who.ReceivingKey, RequestingKey: who.RequestingKey, Keepers: []string{o.seller}, Needed: 1, Error: wrong,
+		Provider: p.paidThrough(o.price.Asset), ReceivingKey: receiving, RequestingKey: requesting, Keepers: []string{o.seller}, Needed: 1, Error: wrong,
 	}
 	if !price.Free() {
 		// The node that is paid belongs to the artist's instance, which owes the artist what it takes.
@@ -95,13 +107,13 @@ func (p *Pages) BeginPurchase(w http.ResponseWriter, r *http.Request) error {
 	if seen := r.PostFormValue("proposal"); seen != "" && seen != o.product {
 		return p.buy(w, r, http.StatusConflict, o, "The seller has changed what is sold here. Please look at it again.")
 	}
-	who, err := p.actor(r.Context(), v.Account.Actor)
+	receiving, requesting, err := p.listenerKeys(r, v)
 	if err != nil {
 		return err
 	}
 	bought, err := p.Purchases.Begin(r.Context(), purchase.Request{
 		Buyer: v.Account.Actor, Artist: o.artist, Product: o.product, Track: o.view.URI, Title: o.title, Amount: o.price, Decimals: o.decimals,
-		ReceivingKey: who.ReceivingKey, RequestingKey: who.RequestingKey,
+		ReceivingKey: receiving, RequestingKey: requesting,
 	})
 	if refusal := (*purchase.Refusal)(nil); errors.As(err, &refusal) {
 		return p.buy(w, r, http.StatusUnprocessableEntity, o, refusal.Words)
@@ -120,6 +132,9 @@ func (p *Pages) offer(ctx context.Context, track string) (offered, error) {
 	}
 	if strings.HasPrefix(track, p.BaseURL+"/") {
 		return p.localOffer(ctx, track, owned)
+	}
+	if v, _ := auth.FromContext(ctx); v.Account.Role == auth.Guest {
+		return offered{}, &Fault{Status: http.StatusForbidden, What: "Guests can buy only what is sold here", Do: "Go to the track's own server."}
 	}
 	t, artist, err := p.remote(ctx, track)
 	if err != nil {

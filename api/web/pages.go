@@ -118,6 +118,10 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 		Name: a.Name, Display: a.Name, Handle: p.handle(a.Name, p.host), Actor: a.Actor, URL: "/@" + a.Name,
 		Admin: a.Role == auth.Admin, Custody: templates.Custody(a.Custody),
 	}
+	if a.Role == auth.Guest {
+		l.User.Display, l.User.Handle, l.User.URL, l.User.Guest = "@"+a.Name, "", "/library", true
+		return l
+	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
 	}
@@ -164,7 +168,7 @@ func asAdmin(r *http.Request) (auth.Visitor, error) {
 // asArtist is the artist who makes the request, or [ErrLogin] or a [*Fault].
 func asArtist(r *http.Request) (auth.Visitor, error) {
 	v, err := visitor(r)
-	if err == nil && v.Account.Role == auth.Listener {
+	if err == nil && (v.Account.Role == auth.Listener || v.Account.Role == auth.Guest) {
 		return v, &Fault{Status: http.StatusForbidden, What: "This account is a listener's", Do: "Posting is for artists' accounts."}
 	}
 	return v, err

@@ -9,14 +9,19 @@ import (
 
 // SignupPage is GET /signup.
 func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
-	if me(r.Context()) != "" {
+	if me(r.Context()) != "" && !isGuest(r) {
 		return seeOther(w, r, "/")
 	}
 	invite := r.URL.Query().Get("invite")
-	return p.Render(w, http.StatusOK, &templates.Signup{
+	view := &templates.Signup{
 		Layout: p.Layout(r), Host: p.host, Invite: invite, InviteNeeded: !p.Auth.Open(), Closed: !p.Auth.Open() && invite == "", Rules: p.Rules,
 		Approval: p.Auth.Approval() && invite == "", Waiting: r.URL.Query().Has("waiting"),
-	})
+	}
+	if isGuest(r) {
+		// Who has bought here may stay.
+		view.Guest, view.InviteNeeded, view.Closed, view.Approval = view.User.Display, false, false, false
+	}
+	return p.Render(w, http.StatusOK, view)
 }
 
 // SignUp is POST /signup: it makes the account and logs it in.
@@ -24,6 +29,9 @@ func (p *Pages) SignUp(w http.ResponseWriter, r *http.Request) error {
 	var a auth.Application
 	if err := readJSON(r, &a); err != nil {
 		return err
+	}
+	if isGuest(r) {
+		a.Guest = me(r.Context())
 	}
 	account, err := p.Auth.SignUp(r.Context(), a, r.RemoteAddr)
 	if err != nil {

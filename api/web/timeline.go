@@ -20,6 +20,9 @@ func (p *Pages) Home(w http.ResponseWriter, r *http.Request) error {
 	if me(r.Context()) == "" {
 		return p.Landing(w, r)
 	}
+	if isGuest(r) {
+		return seeOther(w, r, "/library")
+	}
 	return p.timeline(w, r, http.StatusOK, "", "")
 }
 

@@ -78,6 +78,9 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view.Away = me(r.Context()) == ""
+	if view.Away && view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
+		view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
+	}
 	others, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, 0, 7)
 	if err != nil {
 		return err

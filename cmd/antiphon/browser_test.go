@@ -58,6 +58,8 @@ type report struct {
 	// Page is what stands on the library's page, Said why the player does not play.
 	Page, Said          string
 	Problems, Strangers []string
+	Order               string
+	Links               []string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

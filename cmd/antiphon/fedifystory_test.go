@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +30,9 @@ type meeting struct {
 	*stage
 	peer  *fedify
 	knock string
-	taps  map[*instance]*tap
+	// announced is the note about the track.
+	announced string
+	taps      map[*instance]*tap
 }
 
 // TestFedify tells the story of the social web with servers that run Fedify, which we did not write: in both
@@ -211,6 +214,7 @@ func (m *meeting) announcement(t *testing.T) {
 	if h.ObjectKind != "Note" || !h.Public || !strings.Contains(h.Content, "Antiphon") || len(h.Attachments) != 1 {
 		t.Fatalf("the announcement is heard as %+v", h)
 	}
+	m.announced = h.Object
 	a := h.Attachments[0]
 	resp, err := http.Get(a.URL)
 	must(t, err)
@@ -280,14 +284,16 @@ func (m *meeting) reactionsFromThere(t *testing.T) {
 }
 
 func (m *meeting) change(t *testing.T) {
-	h := m.peer.hears(m.stage, "the change", func(h heardThere) bool { return h.Kind == "Update" && h.Actor == m.ada.actor })
-	if h.ObjectKind != "Note" || !strings.Contains(h.Content, "Antiphon again") || h.Object != m.note(t) {
+	h := m.peer.hears(m.stage, "the change", func(h heardThere) bool {
+		return h.Kind == "Update" && h.Object == m.announced && strings.Contains(h.Content, "Antiphon again")
+	})
+	if h.ObjectKind != "Note" || h.Actor != m.ada.actor {
 		t.Errorf("the change is heard as %+v", h)
 	}
 }
 
 func (m *meeting) deletion(t *testing.T) {
-	h := m.peer.hears(m.stage, "the deletion", func(h heardThere) bool { return h.Kind == "Delete" && h.Actor == m.ada.actor })
+	h := m.peer.hears(m.stage, "the deletion", func(h heardThere) bool { return h.Kind == "Delete" && h.Object == m.announced })
 	if _, err := m.peer.read("fan", h.Object); err == nil || !strings.Contains(err.Error(), "410") {
 		t.Errorf("the deleted note is answered with %v", err)
 	}
@@ -331,6 +337,8 @@ func (m *meeting) farewells(t *testing.T) {
 // signatures looks at what was signed how, in both directions.
 func (m *meeting) signatures(t *testing.T) {
 	kinds := map[bool]int{}
+	var last exchange
+	at := m.artists
 	for _, i := range []*instance{m.artists, m.home} {
 		for _, e := range m.taps[i].seen(func(e exchange) bool {
 			return e.method == "POST" && bytes.Contains(e.body, []byte(m.peer.Origin+"/users/")) && strings.HasSuffix(e.url, "inbox")
@@ -340,11 +348,33 @@ func (m *meeting) signatures(t *testing.T) {
 				continue
 			}
 			kinds[e.header.Get("Signature-Input") != ""]++
+			last, at = e, i
 		}
 	}
 	messages, cavage := kinds[true], kinds[false]
 	if want := m.knock == messageSignatures; want && (messages == 0 || cavage > 0) || !want && (cavage == 0 || messages > 0) {
 		t.Errorf("of what was taken, %d had signatures of RFC 9421 and %d of draft-cavage", messages, cavage)
+	}
+	// That they were looked at is seen by a letter that changes on the way, in the body and in what was signed of it.
+	for what, change := range map[string]func(*http.Request){
+		"nothing": func(*http.Request) {},
+		"body":    func(r *http.Request) { r.Body = io.NopCloser(bytes.NewReader(bytes.ToUpper(last.body))) },
+		"date": func(r *http.Request) {
+			r.Header.Set("Date", "Fri, 20 Nov 2026 00:00:00 GMT")
+			r.Header.Del("Signature-Input")
+		},
+		"address": func(r *http.Request) { r.URL.Path = "/users/nobody/inbox" },
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at.base+last.url, bytes.NewReader(last.body))
+		must(t, err)
+		req.Header = last.header.Clone()
+		change(req)
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		must(t, resp.Body.Close())
+		if taken := resp.StatusCode == http.StatusAccepted; taken != (what == "nothing") {
+			t.Errorf("with %s changed, the answer is %s", what, resp.Status)
+		}
 	}
 	t.Logf("taken at the first knock: %d with RFC 9421, %d with draft-cavage", messages, cavage)
 }

@@ -34,7 +34,7 @@ func (h *house) openPages(context.Context) error {
 	var err error
 	h.accounts, err = auth.New(auth.Config{
 		BaseURL: h.config.Server.BaseURL, Open: h.config.Signup.Open, Approval: h.config.Signup.Approval, Quota: h.config.Media.Quota,
-	}, auth.Parts{DB: h.db, Vault: h.vault, Actors: newcomers{h.actors}, Log: h.log, Now: time.Now, Rand: rand.Reader})
+	}, auth.Parts{DB: h.db, Vault: h.vault, Actors: newcomers{h.actors}, Postman: guests{h}, Heirs: handOn, Log: h.log, Now: time.Now, Rand: rand.Reader})
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,11 @@ func (i *Inbox) follow(ctx context.Context, in Incoming) error {
 		}
 	}
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if is, err := undone(ctx, tx, in); err != nil {
+			return err
+		} else if is {
+			return errNoEffect
+		}
 		f := actor.Follow{
 			Follower: in.Actor.URI, Followed: target.URI, URI: idOf(a, in.Raw), State: actor.Accepted, CreatedAt: i.utc(),
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -243,7 +244,8 @@ func (i *Inbox) postOf(ctx context.Context, author actor.Actor, n vocab.Note) ou
 		p.URL = n.ID
 	}
 	for _, a := range n.Attachments {
-		if a.Type == "Audio" && p.Audio == "" {
+		// Many servers call every file a Document.
+		if (a.Type == "Audio" || strings.HasPrefix(a.Media.MediaType, "audio/")) && p.Audio == "" {
 			p.Audio, p.Cover = a.Media.URL, a.Icon.URL
 		}
 	}

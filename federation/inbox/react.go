@@ -86,6 +86,11 @@ func (i *Inbox) react(ctx context.Context, in Incoming) error {
 	}
 	row := reaction{Actor: in.Actor.URI, Object: object, Kind: kind, URI: idOf(in.Activity, in.Raw), CreatedAt: i.utc()}
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if is, err := undone(ctx, tx, in); err != nil {
+			return err
+		} else if is {
+			return errNoEffect
+		}
 		err := tx.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "actor"}, {Name: "object"}, {Name: "kind"}},
 			DoUpdates: clause.AssignmentColumns([]string{"uri"}),

@@ -2,6 +2,7 @@ package trade
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -279,11 +280,9 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 	if g.EndTime != nil && !g.EndTime.After(s.Now()) {
 		return &access.Refusal{Code: "expired", Words: "The grant has ended already."}
 	}
-	keys := make(map[string]string, len(in.Actor.ProofKeys))
-	for method, key := range in.Actor.ProofKeys {
-		if keys[method], err = multikey.EncodeEd25519(key); err != nil {
-			return err
-		}
+	keys, err := s.proofKeys(ctx, in.Actor)
+	if err != nil {
+		return err
 	}
 	err = s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		err := s.Purchases.GrantArrived(tx, in.Actor.URI, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)
@@ -297,6 +296,27 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 	}
 	// Buyer and seller live here both: no inbox elsewhere will say that it took the grant.
 	return s.Orders.Delivered(ctx, g.ID)
+}
+
+// proofKeys are an artist's proof keys as of now, Multikeys by verification method; of an artist who lives here, the one
+// that signs.
+func (s *Service) proofKeys(ctx context.Context, artist actor.Actor) (map[string]string, error) {
+	published := artist.ProofKeys
+	if artist.Local {
+		method, key, err := s.Actors.ProofKey(ctx, artist.URI)
+		if err != nil {
+			return nil, fmt.Errorf("proof key of %s: %w", artist.URI, err)
+		}
+		published = map[string]ed25519.PublicKey{method: key.Public().(ed25519.PublicKey)}
+	}
+	keys := make(map[string]string, len(published))
+	for method, key := range published {
+		var err error
+		if keys[method], err = multikey.EncodeEd25519(key); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 func digest(s string) string {

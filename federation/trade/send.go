@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"antiphon/federation/outbox"
 	"antiphon/media/access"
 	"antiphon/payments"
@@ -20,6 +22,9 @@ func (s *Service) sendOffer(ctx context.Context, id string) error {
 	p, err := s.Purchases.ByID(ctx, id)
 	if err != nil {
 		return err
+	}
+	if s.ofGuest(p.Offer, p.Buyer) {
+		return s.placeForGuest(ctx, p)
 	}
 	nonce, err := base64.RawURLEncoding.DecodeString(p.Nonce)
 	if err != nil {
@@ -58,7 +63,11 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	err = s.send(ctx, s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw), vocab.Activity{
+	object := s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw)
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.acceptGuest(ctx, o, object)
+	}
+	err = s.send(ctx, object, vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
@@ -80,6 +89,11 @@ func (s *Service) sendWords(ctx context.Context, f payments.OrderNoted) error {
 	o, err := payments.OrderByURI(ctx, s.DB.Read, f.Order)
 	if err != nil {
 		return err
+	}
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+			return s.Purchases.Noted(tx, o.Artist, o.URI, f.Words, f.Settled)
+		})
 	}
 	a := vocab.Activity{
 		ID: o.URI + "/words/" + digest(f.Words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
@@ -114,7 +128,11 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw), o.Buyer)
+	object := s.object(o.Receipt, vocab.KindReceipt, o.Artist, o.Buyer, raw)
+	if s.ofGuest(o.Offer, o.Buyer) {
+		return s.receiptForGuest(ctx, o, object)
+	}
+	return s.create(ctx, object, o.Buyer)
 }
 
 // sendGrant brings a grant to its buyer.
@@ -124,6 +142,11 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if o, err := payments.OrderByURI(ctx, s.DB.Read, g.Agreement); err == nil && s.ofGuest(o.Offer, o.Buyer) {
+		return s.keepForGuest(ctx, uri)
+	} else if err != nil && !errors.Is(err, payments.ErrNotFound) {
 		return err
 	}
 	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })

@@ -62,6 +62,12 @@ type Kept struct {
 // artist's proof keys as of now. Its blocks are fetched by a job,
 // so that it plays on when the seller is gone. The same grant twice changes nothing; a later update replaces it.
 func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw []byte, keys map[string]string) error {
+	return s.KeepGrant(ctx, tx, g.To, g, raw, keys)
+}
+
+// KeepGrant is TakeGrant for a grant in whose buyer's place somebody else stands here: the account that a guest has
+// become.
+func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g vocab.Grant, raw []byte, keys map[string]string) error {
 	for _, item := range g.Items {
 		if _, err := umbral.ParseCapsule(item.Capsule); err != nil {
 			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
@@ -79,7 +85,7 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return fmt.Errorf("look up grant: %w", err)
 	}
-	if err == nil && (old.Buyer != g.To || old.Artist != g.AttributedTo || old.Product != g.Product) {
+	if err == nil && (old.Buyer != holder || old.Artist != g.AttributedTo || old.Product != g.Product) {
 		return &Refusal{"bad-grant", "A grant does not change its buyer, artist or product."}
 	}
 	if err == nil && !g.Updated.After(old.UpdatedAt) {
@@ -90,7 +96,7 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 		return err
 	}
 	row := keptGrant{
-		URI: g.ID, Buyer: g.To, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
+		URI: g.ID, Buyer: holder, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
 		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
 	}
 	if err := tx.Save(&row).Error; err != nil {
@@ -109,6 +115,15 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 		if err := s.jobs.Insert(ctx, tx, fetchTrack{Grant: g.ID, Track: item.Track}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Inherit puts heir in the place of a guest in all grants that are kept here, inside tx. The grants themselves, which
+// are signed, keep the name that they were made for.
+func Inherit(ctx context.Context, tx *gorm.DB, guest, heir string) error {
+	if err := tx.WithContext(ctx).Model(&keptGrant{}).Where("buyer = ?", guest).Update("buyer", heir).Error; err != nil {
+		return fmt.Errorf("hand grants of %s on: %w", guest, err)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ export function signup(root: HTMLElement): void {
     const passphrase = newPassphrase(form);
     const actor = actorOf(name);
     const { auth, wrap } = await halves(passphrase, actor);
-    const seed = random(32);
+    const seed = root.dataset.guest === undefined ? random(32) : await guestSeed();
     const keys = publicKeys(seed);
     const send = async (recovery: string) => {
       const { next } = await postJSON<Next>("/signup", {
@@ -58,6 +58,49 @@ export function signup(root: HTMLElement): void {
     const key = random(32);
     await showRecovery(root, key, () => send(wrapSeed(key, seed, actor, 1)));
   });
+}
+
+// A guest who makes an account keeps the key that opens what was bought.
+async function guestSeed(): Promise<Uint8Array> {
+  const kept = await seedOf(document.documentElement.dataset.actor!).catch(() => undefined);
+  if (!kept) throw new Refusal(say("guest.absent"));
+  return kept.seed;
+}
+
+/** Makes a guest's key in this browser, or opens the one that was made in another. */
+export async function guest(root: HTMLElement): Promise<void> {
+  const actor = document.documentElement.dataset.actor!;
+  const { receiving, recovery, next } = root.dataset;
+  const form = $<HTMLFormElement>(root, '[data-step="form"]');
+  needCrypto(form);
+  const go = () => location.assign(localPath(next));
+  onSubmit(form, () => say("auth.busy"), async () => {
+    if (receiving) {
+      await keepSeed(actor, { seed: await recovered($<HTMLTextAreaElement>(form, "[data-recovery-key]").value, recovery!, actor), version: 1 });
+      return go();
+    }
+    const seed = random(32);
+    const key = random(32);
+    const keys = publicKeys(seed);
+    await showRecovery(root, key, async () => {
+      // Kept first: keys that the server has and this browser has not could not be made again.
+      await keepSeed(actor, { seed, version: 1 });
+      await postJSON("/guest/keys", { receivingKey: keys.receiving, requestingKey: keys.requesting, recovery: wrapSeed(key, seed, actor, 1) });
+      go();
+    });
+  });
+  if (!receiving) return;
+  const kept = await seedOf(actor).catch(() => undefined);
+  if (kept && publicKeys(kept.seed).receiving === receiving) go();
+}
+
+// The seed under a recovery key as it was typed.
+async function recovered(typed: string, wrapped: string, actor: string): Promise<Uint8Array> {
+  try {
+    return unwrapSeed(await parseRecovery(typed), wrapped, actor, 1);
+  } catch (error) {
+    throw new Refusal(say(error instanceof RecoveryError ? `recovery.${error.fault}` : "recovery.other"), "recovery");
+  }
 }
 
 export function login(root: HTMLElement): void {
@@ -96,11 +139,7 @@ export function recover(root: HTMLElement): void {
     const version = Number(root.dataset.version) + 1;
     let seed: Uint8Array | undefined;
     if (recovery && typed && !without?.checked) {
-      try {
-        seed = unwrapSeed(await parseRecovery(typed.value), recovery, actor!, 1);
-      } catch (error) {
-        throw new Refusal(say(error instanceof RecoveryError ? `recovery.${error.fault}` : "recovery.other"), "recovery");
-      }
+      seed = await recovered(typed.value, recovery, actor!);
     }
     const { auth, wrap } = await halves(newPassphrase(root), actor!);
     const body: { auth: string; wrapped?: string } = { auth: b64u(auth) };

@@ -11,6 +11,7 @@ const modules: Record<string, () => Promise<Module>> = {
   login: async () => (await import("./auth")).login,
   recover: async () => (await import("./auth")).recover,
   passphrase: async () => (await import("./auth")).passphrase,
+  guest: async () => (await import("./auth")).guest,
   leave: async () => (await import("./auth")).leave,
   custody: async () => (await import("./auth")).custody,
   keys: async () => (await import("./keys")).compareKeys,

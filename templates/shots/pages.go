@@ -47,6 +47,16 @@ func pages() map[string]View {
 	out["login"] = &Login{Layout: layout("/login", nil), Name: "lin"}
 	out["recover"] = &Recover{Layout: layout("/recover/x", nil), Token: "x", Name: "lin", Actor: user.Actor, Custody: CustodyOwn, Recovery: "CQkJ", Version: 2}
 	out["recover-gone"] = &Recover{Layout: layout("/recover/x", nil), Gone: true}
+	out["guest"] = &Guest{Layout: layout("/guest", nil), Track: stranger[1], Host: "kirchplatz.example"}
+	out["guest-sent"] = &Guest{Layout: layout("/guest", nil), Track: stranger[1], Host: "kirchplatz.example", Handle: "@lin@b.example", SentTo: "@lin@b.example"}
+	out["guest-refused"] = &Guest{Layout: layout("/guest", nil), Track: stranger[1], Host: "kirchplatz.example", Handle: "lin", Error: "Write your address as @name@server."}
+	out["guestlink"] = &GuestLink{Layout: layout("/guest", nil), Handle: "@lin@b.example", Title: "Dusk Over Kirchplatz", Host: "kirchplatz.example", Action: "/guest/x"}
+	out["guestlink-gone"] = &GuestLink{Layout: layout("/guest", nil), Host: "kirchplatz.example", Action: "/guest/x", Gone: true}
+	out["guestlink-refused"] = &GuestLink{Layout: layout("/guest", nil), Host: "kirchplatz.example", Refused: true}
+	guest := &User{Name: "lin@b.example", Display: "@lin@b.example", Actor: "https://b.example/users/lin", URL: "/library", Custody: CustodyOwn, Guest: true}
+	out["guestkeys"] = &GuestKeys{Layout: layout("/guest/keys", guest), Host: "kirchplatz.example", Next: "/library"}
+	out["guestkeys-open"] = &GuestKeys{Layout: layout("/guest/keys", guest), Host: "kirchplatz.example", ReceivingKey: keys[0], Recovery: "CQkJ", Next: "/library"}
+	out["signup-guest"] = &Signup{Layout: layout("/signup", guest), Host: "kirchplatz.example", Guest: "@lin@b.example"}
 	out["settings"] = &Settings{Layout: layout("/settings", user), ReceivingKey: keys[0], RequestingKey: keys[1], Version: 2, Bio: "I hold the lamp.", HasRecovery: true, Sessions: []Session{
 		{ID: "1", Agent: "Firefox on Linux", Since: now.AddDate(0, -2, 0), Last: now, Current: true},
 		{ID: "2", Agent: "Safari on iPhone", Since: now.AddDate(0, -1, 0), Last: now.AddDate(0, 0, -2)},

@@ -100,9 +100,18 @@ export async function signUp(visitor) {
   await page.fill("#again", visitor.passphrase);
   await picture(visitor, "signup");
   await page.click('[data-step="form"] button[type="submit"]');
+  const groups = await writeDown(visitor, "signup");
+  await page.waitForURL((url) => url.pathname === "/");
+  await page.locator(".follow-box").waitFor();
+  return groups;
+}
+
+/** Writes the recovery key down that the page shows, and types two groups of it. Gives the groups. */
+export async function writeDown(visitor, name) {
+  const { page } = visitor;
   await page.locator('[data-step="show"]').waitFor();
   const groups = await page.locator("[data-groups] li").allTextContents();
-  await picture(visitor, "signup-recovery");
+  await picture(visitor, `${name}-recovery`);
   await page.click("[data-written]");
   const labels = await page.locator("[data-asked-label]").allTextContents();
   // A slip of the pen is noticed before the account exists.
@@ -111,11 +120,9 @@ export async function signUp(visitor) {
   await asked.nth(1).fill("AAAA");
   await page.click('[data-step="confirm"] button[type="submit"]');
   await page.locator('[data-step="confirm"] [data-error="asked"]').waitFor();
-  await picture(visitor, "signup-confirm");
+  await picture(visitor, `${name}-confirm`);
   for (const [i, label] of labels.entries()) await asked.nth(i).fill(groups[Number(/\d+/.exec(label)[0]) - 1]);
   await page.click('[data-step="confirm"] button[type="submit"]');
-  await page.waitForURL((url) => url.pathname === "/");
-  await page.locator(".follow-box").waitFor();
   return groups;
 }
 

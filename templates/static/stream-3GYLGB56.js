@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d,f as e}from"./chunk-EUS3HRDM.js";import"./chunk-RMFRSPVF.js";import"./chunk-7E6PJJYF.js";import"./chunk-EGFDIN6I.js";import"./chunk-MDEWINCQ.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-WE63IGO2.js";import"./chunk-67EVG4TO.js";import"./chunk-SQE76S5B.js";export{c as forget,b as open,e as start,d as startOf,a as supported};
