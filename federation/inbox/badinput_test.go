@@ -192,7 +192,7 @@ func TestBadSignatures(t *testing.T) {
 		req := g.bob.Request(t, g.ada.Inbox, body, g.Clock.Now())
 		req.Header.Del("Signature")
 		g.refuses(t, "a linked-data signature alone", req, 401)
-		g.refuses(t, "forwarded by another", g.eve.Request(t, g.ada.Inbox, body, g.Clock.Now()), 401, "actors")
+		g.refuses(t, "forwarded by another", g.eve.Request(t, g.ada.Inbox, body, g.Clock.Now()), 401, "actors", "keys_seen")
 	}, func(t *testing.T) {
 		g.takes(t, g.bob.Request(t, g.ada.Inbox, linkedData(g.body(t, g.bob), g.bob.URI), g.Clock.Now()))
 	})

@@ -72,21 +72,21 @@ func TestBadKeys(t *testing.T) {
 		}
 	}, g.twin)
 	testkit.BadInput(t, "A3", func(t *testing.T) {
-		g.refuses(t, "another actor of the host", g.eve.Request(t, g.ada.Inbox, g.body(t, g.bob), g.Clock.Now()), 401, "actors")
-		g.refuses(t, "an actor of another host", mallory.Request(t, g.ada.Inbox, g.body(t, g.bob), g.Clock.Now()), 401, "actors")
+		g.refuses(t, "another actor of the host", g.eve.Request(t, g.ada.Inbox, g.body(t, g.bob), g.Clock.Now()), 401, "actors", "keys_seen")
+		g.refuses(t, "an actor of another host", mallory.Request(t, g.ada.Inbox, g.body(t, g.bob), g.Clock.Now()), 401, "actors", "keys_seen")
 	}, g.twin)
 	testkit.BadInput(t, "A4", func(t *testing.T) {
 		victim := evil.Person(t, "victim")
 		id := evil.BaseURL + "/keys/a4"
 		keyDocument(t, evil, "/keys/a4", id, victim.URI, mallory.Key)
-		g.refuses(t, "the owner does not list it", as(t, victim.URI, id), 401, "actors")
+		g.refuses(t, "the owner does not list it", as(t, victim.URI, id), 401, "actors", "keys_seen")
 		g.refuses(t, "key id of the victim", as(t, g.bob.URI, g.bob.KeyID), 401)
 	}, withKey("/keys/a4-twin"))
 	testkit.BadInput(t, "A5", func(t *testing.T) {
 		id := evil.BaseURL + "/keys/a5"
 		for range 2 {
 			keyDocument(t, evil, "/keys/a5", evil.BaseURL+"/keys/other", mallory.URI, mallory.Key)
-			g.refuses(t, "a document of another id", as(t, mallory.URI, id), 401, "actors")
+			g.refuses(t, "a document of another id", as(t, mallory.URI, id), 401, "actors", "keys_seen")
 		}
 	}, withKey("/keys/a5-twin"))
 	testkit.BadInput(t, "A6", func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestBadAlgorithms(t *testing.T) {
 			}, strings.ToLower(what)))
 			who.Document["publicKey"].(map[string]any)["publicKeyPem"] = text
 			who.Publish(t)
-			g.refuses(t, what, who.Request(t, g.ada.Inbox, g.body(t, who), g.Clock.Now()), 401, "actors")
+			g.refuses(t, what, who.Request(t, g.ada.Inbox, g.body(t, who), g.Clock.Now()), 401, "actors", "keys_seen")
 		}
 		if took := time.Since(begin); took > 30*time.Second {
 			t.Errorf("strange keys took %s", took)
@@ -215,7 +215,7 @@ func TestBadProofs(t *testing.T) {
 		before := testkit.Rows(t, y.DB.Read)
 		y.say(t, y.bob, vocab.Activity{ID: y.bob.URI + "/acts/" + id, Type: vocab.VerbCreate, Object: embed(t, object)}, state)
 		if state == "refused" {
-			testkit.SameRows(t, y.DB.Read, before, "activities", "river_job", "actors")
+			testkit.SameRows(t, y.DB.Read, before, "activities", "river_job", "actors", "keys_seen")
 		}
 	}
 	signed := func(t *testing.T, who *fedtest.Person, method string, change func(map[string]any)) map[string]any {

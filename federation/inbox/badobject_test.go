@@ -20,7 +20,7 @@ func (y yard) acts(t *testing.T, who *fedtest.Person, a vocab.Activity, state st
 	before := testkit.Rows(t, y.DB.Read)
 	y.say(t, who, a, state)
 	if state != "done" {
-		testkit.SameRows(t, y.DB.Read, before, "activities", "river_job", "actors")
+		testkit.SameRows(t, y.DB.Read, before, "activities", "river_job", "actors", "keys_seen")
 	}
 }
 
@@ -167,7 +167,7 @@ func TestBadSpeakers(t *testing.T) {
 		// The thief was first with the victim's id; the victim is heard all the same.
 		thief := fedtest.NewPeer(t).Person(t, "thief")
 		stolen := g.bob.URI + "/follows/stolen"
-		g.refuses(t, "the id of another's activity", thief.Request(t, g.ada.Inbox, fedtest.JSON(t, g.follow(thief, stolen)), g.Clock.Now()), 403, "actors")
+		g.refuses(t, "the id of another's activity", thief.Request(t, g.ada.Inbox, fedtest.JSON(t, g.follow(thief, stolen)), g.Clock.Now()), 403, "actors", "keys_seen")
 		g.takes(t, g.bob.Request(t, g.ada.Inbox, fedtest.JSON(t, g.follow(g.bob, stolen)), g.Clock.Now()))
 	}, g.twin)
 	testkit.BadInput(t, "B13", func(t *testing.T) {

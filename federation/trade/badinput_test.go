@@ -207,7 +207,7 @@ func TestReceiptsAndGrants(t *testing.T) {
 				t.Errorf("%s: %s", name, state)
 			}
 		}
-		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts")
+		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "keys_seen", "hosts")
 		if p, err := c.purchases.ByID(t.Context(), c.bought.ID); err != nil || p.State != purchase.Offered {
 			t.Errorf("the purchase is %s, %v", p.State, err)
 		}
@@ -262,7 +262,7 @@ func TestReceiptsAndGrants(t *testing.T) {
 				t.Errorf("%s: %s", name, state)
 			}
 		}
-		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts")
+		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "keys_seen", "hosts")
 	}, func(t *testing.T) {
 		// The twin is B15's receipt, which is taken once.
 		if _, err := vocab.ReadReceipt(c.sign(t, c.ada, c.receipt().Object())); err != nil {
@@ -323,7 +323,7 @@ func TestReceiptsAndGrants(t *testing.T) {
 				t.Errorf("grant %s: %s", name, state)
 			}
 		}
-		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts")
+		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "keys_seen", "hosts")
 	}, func(t *testing.T) {
 		for range 2 { // and once more, with no second effect
 			if state := c.send(t, c.ada, vocab.Activity{Type: vocab.VerbCreate}, c.sign(t, c.ada, c.receipt().Object())); state != "done" {
@@ -374,7 +374,7 @@ func TestMemberships(t *testing.T) {
 				t.Errorf("%s: %s", name, state)
 			}
 		}
-		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts")
+		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "keys_seen", "hosts")
 	}, func(t *testing.T) {
 		if _, err := vocab.ReadMembership(c.sign(t, c.ada, membership.Object())); err != nil {
 			t.Error(err)

@@ -107,7 +107,7 @@ func (c *counter) offer(t *testing.T, who *fedtest.Person, raw []byte) string {
 }
 
 // custodyRows are what a refused fragment may leave: that it came, and what was answered.
-var custodyRows = []string{"activities", "river_job", "outbox", "deliveries", "actors", "hosts"}
+var custodyRows = []string{"activities", "river_job", "outbox", "deliveries", "actors", "keys_seen", "hosts"}
 
 // TestBadInput offers fragments to a proxy that it must not take.
 func TestBadInput(t *testing.T) {
