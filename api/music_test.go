@@ -30,7 +30,7 @@ func TestArtistAndTrack(t *testing.T) {
 		for n := range 60 {
 			i.published(t, ada.actor, fmt.Sprintf("Study %d", n), nil)
 		}
-		for n, kind := range []string{"Like", "Like", "Announce"} {
+		for n, kind := range []string{"like", "like", "announce"} {
 			i.insert(t, "reactions", map[string]any{"actor": fmt.Sprint("https://b.example/", n), "object": track.URI, "kind": kind, "uri": "x", "created_at": time.Now().UTC()})
 		}
 
@@ -43,8 +43,26 @@ func TestArtistAndTrack(t *testing.T) {
 		stranger.get("/@ada?page=-1").want(http.StatusOK)
 		stranger.get("/@nobody").want(http.StatusNotFound, "There is nothing here", `<code>`)
 		stranger.get("/@ada/brass-rain").want(http.StatusOK, "&lt;b&gt;bold&lt;/b&gt; &amp; brave", "2 likes", "1 boost", "/media/"+string(cover),
-			"/buy?track=", "5.00", "/elsewhere/"+string(track.ID), `<meta property="og:image" content="`+i.base+`/media/`)
+			"/buy?track=", "5.00", `action="/elsewhere"`, `value="`+track.URI+`"`, `<meta property="og:image" content="`+i.base+`/media/`)
 		stranger.get("/@ada/nothing").want(http.StatusNotFound)
+		stranger.get("/@ada").want(http.StatusOK, `name="fediverse:creator" content="@ada@`, `"@type":"MusicGroup"`, `name="intent" value="Follow"`)
+
+		// Other sites embed the track.
+		address := i.base + "/@ada/brass-rain"
+		stranger.get("/@ada/brass-rain").want(http.StatusOK, `"@type":"MusicRecording"`, `type="application/json+oembed"`, `rel="alternate" type="application/activity+json"`)
+		embed := stranger.get("/oembed?format=json&maxwidth=300&url="+url.QueryEscape(address)).want(http.StatusOK, `"type":"rich"`, `"width":300`, "/embed/"+string(track.ID))
+		if embed.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.HasPrefix(embed.Header.Get("Content-Type"), "application/json") {
+			t.Errorf("%v", embed.Header)
+		}
+		stranger.get("/oembed?format=xml&url=" + url.QueryEscape(address)).want(http.StatusNotImplemented)
+		for _, wrong := range []string{"", "https://b.example/@ada/brass-rain", i.base + "/@ada/nothing", i.base + "/tracks/none", i.base + "/@ada/%zz"} {
+			stranger.get("/oembed?url=" + url.QueryEscape(wrong)).want(http.StatusNotFound)
+		}
+		player := stranger.get("/embed/"+string(track.ID)).want(http.StatusOK, "Brass Rain", address, "!<script")
+		if policy := player.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors *") || strings.Contains(policy, "script-src") {
+			t.Errorf("policy of the embedded player: %s", policy)
+		}
+		stranger.get("/embed/none").want(http.StatusNotFound)
 		ada.get("/@ada/brass-rain").want(http.StatusOK, "/drafts/"+string(track.ID), "!/buy?track=")
 		lin.get("/@ada").want(http.StatusOK, `action="/follow"`)
 

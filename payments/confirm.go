@@ -70,7 +70,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	if seen > 0 {
 		return nil
 	}
-	o, err := orderWhere(ctx, s.db.Read, "identifier = ?", p.Identifier)
+	o, err := s.orderOf(ctx, provider, p)
 	if errors.Is(err, ErrNotFound) {
 		row.Outcome = unknown
 		return s.keep(ctx, row, nil)
@@ -78,7 +78,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	if err != nil {
 		return err
 	}
-	row.OrderURI = o.URI
+	row.OrderURI, row.Identifier, p.Identifier = o.URI, o.Identifier, o.Identifier
 	if p.Amount.Asset != o.Asset || p.Target != o.Target || provider != o.Provider {
 		row.Outcome = misplaced
 		return s.keep(ctx, row, nil)
@@ -87,10 +87,22 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	if err != nil {
 		return err
 	}
-	row.Outcome = judge(o, total, row.SeenAt)
+	// What was paid in time is in time, however late we came to look.
+	made := row.SeenAt
+	if !p.At.IsZero() && p.At.Before(made) {
+		made = p.At
+	}
+	row.Outcome = judge(o, total, made)
 	switch row.Outcome {
 	case duplicate:
-		return s.keep(ctx, row, nil)
+		return s.keep(ctx, row, func(tx *gorm.DB) error {
+			words := fmt.Sprintf("%s came though nothing was asked for any more. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
+			err := tx.Model(&o).UpdateColumns(map[string]any{"seen": "", "words": words, "remark": Duplicate, "updated_at": row.SeenAt}).Error
+			if err != nil {
+				return fmt.Errorf("note order %s: %w", o.URI, err)
+			}
+			return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: words, Settled: true})
+		})
 	case underpaid:
 		return s.keep(ctx, row, func(tx *gorm.DB) error {
 			o.Words = fmt.Sprintf("%s of %s has arrived; the rest is still to be paid.",
@@ -98,10 +110,11 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			if err := s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words}); err != nil {
 				return err
 			}
-			if o.State == Awaiting {
+			o.Seen = ""
+			if o.State == Awaiting || o.State == Quoted {
 				return move(tx, &o, Underpaid, row.SeenAt)
 			}
-			return tx.Model(&o).Update("words", o.Words).Error
+			return tx.Model(&o).Updates(map[string]any{"words": o.Words, "seen": ""}).Error
 		})
 	}
 	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
@@ -110,13 +123,22 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	}
 	paid := row.SeenAt.Truncate(time.Second)
 	o.PaidAt = &paid
-	o.Words = wordsFor(row.Outcome, o, total)
+	o.Words, o.Remark, o.Seen = wordsFor(row.Outcome, o, total), remarks[row.Outcome], ""
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return fmt.Errorf("write payment: %w", err)
 		}
 		return s.settle(ctx, tx, &o, prepared, paymentHash(provider, p))
 	})
+}
+
+// orderOf is the order that a payment is for: the one of its identifier, or of its target where the provider's payments
+// carry no identifier.
+func (s *Service) orderOf(ctx context.Context, provider string, p Payment) (Order, error) {
+	if p.Identifier != "" {
+		return orderWhere(ctx, s.db.Read, "identifier = ?", p.Identifier)
+	}
+	return orderWhere(ctx, s.db.Read.Where("provider = ?", provider), "target = ?", p.Target)
 }
 
 // settle moves the order to granted inside tx, with its ledger entry, its grant and the job for the receipt.
@@ -188,6 +210,9 @@ func judge(o Order, total amount.Units, now time.Time) outcome {
 		return credited
 	}
 }
+
+// remarks are what is remarkable about a payment that completes its order.
+var remarks = map[outcome]Remark{overpaid: Overpaid, late: Late}
 
 func wordsFor(out outcome, o Order, total amount.Units) string {
 	switch out {

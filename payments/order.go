@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -46,7 +47,11 @@ type Order struct {
 	Identifier string
 	State      State
 	// Words tell buyer and artist what is unusual about the order; empty when nothing is.
-	Words       string
+	Words string
+	// Remark is what was unusual about the payment, in one word.
+	Remark Remark
+	// Seen tells of a payment that is on its way and not final yet; empty when there is none.
+	Seen        string
 	Receipt     string
 	GrantURI    string
 	PaymentHash string
@@ -58,6 +63,16 @@ type Order struct {
 
 // Amount is the price.
 func (o Order) Amount() amount.Amount { return amount.Amount{Units: o.Units, Asset: o.Asset} }
+
+// PayURL is the page of the seller's instance that says how to pay the order and how far its payment is; empty for
+// Raiden, where all is said in the invoice.
+func (o Order) PayURL() string {
+	base, id, ok := strings.Cut(o.URI, "/agreements/")
+	if o.Provider == "raiden" || o.Ground != GroundPayment || !ok {
+		return ""
+	}
+	return base + "/pay/" + id
+}
 
 // OrderByURI returns the order whose agreement is uri, or [ErrNotFound].
 func OrderByURI(ctx context.Context, tx *gorm.DB, uri string) (Order, error) {

@@ -33,26 +33,27 @@ const (
 type till struct {
 	mu   sync.Mutex
 	paid []payments.Payment
+	seen []payments.Tentative
 	down error
 }
 
-func (t *till) Name() string                           { return "raiden" }
-func (t *till) Asset() (amount.Asset, int)             { return asset, 6 }
-func (t *till) Target(context.Context) (string, error) { return target, t.down }
+func (t *till) Name() string                                   { return "raiden" }
+func (t *till) Asset() (amount.Asset, int)                     { return asset, 6 }
+func (t *till) Target(context.Context, string) (string, error) { return target, t.down }
 
-func (t *till) Received(_ context.Context, cursor string) ([]payments.Payment, string, error) {
+func (t *till) Received(_ context.Context, cursor string) (payments.Look, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.down != nil {
-		return nil, "", t.down
+		return payments.Look{}, t.down
 	}
 	at := 0
 	if cursor != "" {
 		if _, err := fmt.Sscan(cursor, &at); err != nil {
-			return nil, "", err
+			return payments.Look{}, err
 		}
 	}
-	return t.paid[at:], fmt.Sprint(len(t.paid)), nil
+	return payments.Look{Final: t.paid[at:], Tentative: t.seen, Next: fmt.Sprint(len(t.paid))}, nil
 }
 
 func (t *till) pay(p payments.Payment) {
@@ -81,6 +82,7 @@ type world struct {
 	failures int
 	granted  []string
 	posted   []payments.Order
+	refunded []payments.Order
 	clock    time.Time
 }
 
@@ -120,6 +122,13 @@ func (w *world) RecordPayment(_ context.Context, _ *gorm.DB, o payments.Order) e
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.posted = append(w.posted, o)
+	return nil
+}
+
+func (w *world) RecordRefund(_ context.Context, _ *gorm.DB, o payments.Order) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refunded = append(w.refunded, o)
 	return nil
 }
 
@@ -296,7 +305,7 @@ func TestAnErrorLosesNoPayment(t *testing.T) {
 			tried = w.failures
 			w.mu.Unlock()
 		}
-		if o, err := payments.OrderByURI(t.Context(), w.db.Read, o.URI); err != nil || o.State != payments.Awaiting {
+		if o, err := payments.OrderByURI(t.Context(), w.db.Read, o.URI); err != nil || o.State != payments.Quoted {
 			t.Errorf("state %s, %v while no grant can be made", o.State, err)
 		}
 		w.mu.Lock()
@@ -362,12 +371,100 @@ func TestFreeIsGrantedAtOnce(t *testing.T) {
 	})
 }
 
+// TestSeenIsToldAndTakenBack: what is seen of a payment and not final is told, and grants nothing; when it is undone,
+// that is told too.
+func TestSeenIsToldAndTakenBack(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		o := w.place(t, "https://b.example/offers/1")
+		must(t, w.Invoiced(t.Context(), o.URI))
+		p := payments.Payment{Ref: "tx/0", Target: target, Identifier: o.Identifier, Amount: amount.New(5_000_000, asset)}
+		for k, words := range []string{"5 of 5 seen in block 7, 1 of 3 confirmations.", "5 of 5 seen in block 7, 2 of 3 confirmations.", ""} {
+			w.till.mu.Lock()
+			w.till.seen = nil
+			if words != "" {
+				w.till.seen = []payments.Tentative{{Payment: p, Confirmations: k + 1, Needed: 3, Block: 7}}
+			}
+			w.till.mu.Unlock()
+			w.eventually(t, "seen", func() bool { return w.order(t, o.URI).Seen == words })
+		}
+		if o := w.order(t, o.URI); o.State != payments.Awaiting {
+			t.Errorf("state %s after the payment was undone", o.State)
+		}
+		if len(w.granted) != 0 {
+			t.Error("granted what was not final")
+		}
+		w.till.pay(p)
+		if paid := w.until(t, o.URI, payments.Granted); paid.Seen != "" {
+			t.Errorf("paid, and still seen: %q", paid.Seen)
+		}
+		w.once(t)
+	})
+}
+
+func TestGivenUpAndRefunded(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		paid, never := w.place(t, "https://b.example/offers/1"), w.place(t, "https://b.example/offers/2")
+		w.till.pay(payments.Payment{Identifier: paid.Identifier, Amount: amount.New(5_000_000, asset)})
+		w.until(t, paid.URI, payments.Granted)
+		if err := w.GiveUp(t.Context(), artist, paid.URI); !errors.Is(err, payments.ErrSettled) {
+			t.Errorf("give up what is paid: %v", err)
+		}
+		if err := w.Refund(t.Context(), artist, never.URI); !errors.Is(err, payments.ErrSettled) {
+			t.Errorf("refund what was not paid: %v", err)
+		}
+		if err := w.Refund(t.Context(), buyer, paid.URI); !errors.Is(err, payments.ErrNotFound) {
+			t.Errorf("somebody else refunds: %v", err)
+		}
+		for range 2 {
+			must(t, w.Refund(t.Context(), artist, paid.URI))
+			must(t, w.GiveUp(t.Context(), artist, never.URI))
+		}
+		w.till.pay(payments.Payment{Identifier: never.Identifier, Amount: amount.New(5_000_000, asset)})
+		w.eventually(t, "remark", func() bool { return w.order(t, never.URI).Remark == payments.Duplicate })
+		if o := w.order(t, never.URI); o.State != payments.Failed || o.Words == "" {
+			t.Errorf("given up, then paid: %s, %q", o.State, o.Words)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.refunded) != 1 || w.refunded[0].URI != paid.URI || len(w.granted) != 1 {
+			t.Errorf("refunded %v, granted %v", w.refunded, w.granted)
+		}
+	})
+}
+
+func (w *world) order(t *testing.T, uri string) payments.Order {
+	t.Helper()
+	o, err := payments.OrderByURI(t.Context(), w.db.Read, uri)
+	must(t, err)
+	return o
+}
+
+// eventually waits until something holds.
+func (w *world) eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for range 5000 {
+		if holds() {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("%s: never", what)
+}
+
 func TestStatesMoveOnlyForward(t *testing.T) {
 	t.Parallel()
-	all := []payments.State{payments.Awaiting, payments.Underpaid, payments.Expired, payments.Paid, payments.Granted, payments.Delivered}
+	all := []payments.State{
+		payments.Quoted, payments.Awaiting, payments.Underpaid, payments.Expired, payments.Paid, payments.Granted, payments.Delivered,
+		payments.Failed, payments.Refunded, "", "lost",
+	}
 	legal := map[string]bool{
-		"awaiting underpaid": true, "awaiting expired": true, "awaiting paid": true, "underpaid expired": true, "underpaid paid": true,
-		"expired paid": true, "paid granted": true, "granted delivered": true,
+		"quoted awaiting": true, "quoted underpaid": true, "quoted expired": true, "quoted paid": true, "quoted failed": true,
+		"awaiting underpaid": true, "awaiting expired": true, "awaiting paid": true, "awaiting failed": true,
+		"underpaid expired": true, "underpaid paid": true, "underpaid failed": true, "underpaid refunded": true,
+		"expired paid": true, "expired failed": true, "expired refunded": true,
+		"paid granted": true, "granted delivered": true, "granted refunded": true, "delivered refunded": true, "failed refunded": true,
 	}
 	for _, from := range all {
 		for _, to := range all {

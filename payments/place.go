@@ -117,7 +117,7 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 		URI: s.base + "/agreements/" + newID(), Offer: r.Offer, Product: p.URI, Version: p.Version, Artist: p.Artist, Buyer: r.Buyer,
 		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
 		Units: p.Price.Units, Asset: p.Price.Asset, Decimals: p.Decimals,
-		Ground: GroundPayment, Identifier: identifier, State: Awaiting, ExpiresAt: now.Add(s.config.InvoiceLife),
+		Ground: GroundPayment, Identifier: identifier, State: Quoted, ExpiresAt: now.Add(s.config.InvoiceLife),
 		Receipt: s.base + "/receipts/" + newID(), CreatedAt: now, UpdatedAt: now,
 	}
 	if p.Price.IsZero() {
@@ -129,7 +129,10 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 		return Order{}, &Refusal{"no-payee", "The artist's instance cannot be paid in this asset at the moment."}
 	}
 	o.Provider = provider.Name()
-	if o.Target, err = provider.Target(ctx); err != nil {
+	if patient, ok := provider.(Patient); ok {
+		o.ExpiresAt = now.Add(patient.InvoiceLife())
+	}
+	if o.Target, err = provider.Target(ctx, identifier); err != nil {
 		s.log.Warn("payment provider does not answer", "provider", provider.Name(), "error", err)
 		return Order{}, &Refusal{"no-payee", "The artist's payment node does not answer. Try again later."}
 	}

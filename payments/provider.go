@@ -13,22 +13,52 @@ type Provider interface {
 	Name() string
 	// Asset is what it is paid in, and the number of decimals of its smallest unit.
 	Asset() (amount.Asset, int)
-	// Target is the address that payments go to; an error means that nothing can be sold at the moment.
-	Target(ctx context.Context) (string, error)
-	// Received returns the final payments after cursor, oldest first, and the cursor behind them. It returns only
-	// payments to our target; the first cursor is empty. An error loses nothing: the same cursor is asked again.
-	Received(ctx context.Context, cursor string) ([]Payment, string, error)
+	// Target is the address that the payment with this identifier goes to; an error means that nothing can be sold at the
+	// moment.
+	Target(ctx context.Context, identifier string) (string, error)
+	// Received looks for payments after cursor; the first cursor is empty. An error loses nothing: the same cursor is
+	// asked again.
+	Received(ctx context.Context, cursor string) (Look, error)
+}
+
+// Patient is a Provider whose payments take their time: an invoice stands for as long as it says.
+type Patient interface {
+	InvoiceLife() time.Duration
+}
+
+// Look is what a provider shows at one moment. It shows only payments to our targets.
+type Look struct {
+	// Final are the final payments after the cursor, oldest first. One may be shown again with the same Ref.
+	Final []Payment
+	// Tentative are all payments that are seen and not final yet. One that was shown before and is neither here nor
+	// among Final was undone.
+	Tentative []Tentative
+	// Next is the cursor behind Final.
+	Next string
+	// More is set when there is more to look at right away.
+	More bool
 }
 
 // Payment is one that a provider has shown us.
 type Payment struct {
 	// Ref names this payment among all of the provider's, so that it is credited once.
-	Ref        string
-	Initiator  string
-	Target     string
+	Ref       string
+	Initiator string
+	Target    string
+	// Identifier is the order's; empty when the provider's payments carry none and each order has its own target.
 	Identifier string
 	Amount     amount.Amount
-	At         time.Time
+	// At is when it was made, as far as the provider can tell; zero when it cannot.
+	At time.Time
+}
+
+// Tentative is a payment that may still be undone.
+type Tentative struct {
+	Payment
+	// Confirmations of the Needed ones that it has.
+	Confirmations, Needed int
+	// Block is where it was seen.
+	Block uint64
 }
 
 // Product is what payments needs to know of something that is sold.

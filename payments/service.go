@@ -42,6 +42,8 @@ func (OrderPaid) Kind() string { return "order_paid" }
 type OrderNoted struct {
 	Order string `json:"order"`
 	Words string `json:"words"`
+	// Settled is set for words that matter also when the buyer has the grant.
+	Settled bool `json:"settled,omitempty"`
 }
 
 // Kind names the job.
@@ -51,6 +53,8 @@ func (OrderNoted) Kind() string { return "order_noted" }
 type Ledger interface {
 	// RecordPayment posts a paid order inside tx; the same payment twice is an error.
 	RecordPayment(ctx context.Context, tx TX, o Order) error
+	// RecordRefund posts inside tx that a paid order was paid back; twice is an error.
+	RecordRefund(ctx context.Context, tx TX, o Order) error
 }
 
 // Config of the seller's side.
@@ -91,7 +95,8 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	rand      io.Reader
-	wake      chan struct{}
+	// wake has a channel for each provider's watcher.
+	wake []chan struct{}
 }
 
 // New makes the seller's side; nothing runs before [Service.Watch].
@@ -105,11 +110,14 @@ func New(config Config, parts Parts) *Service {
 	if config.PollIdle == 0 {
 		config.PollIdle = 5 * time.Second
 	}
-	return &Service{
+	s := &Service{
 		config: config, base: config.BaseURL, db: parts.DB, jobs: parts.Jobs, catalog: parts.Catalog, granter: parts.Granter,
 		ledger: parts.Ledger, providers: parts.Providers, log: parts.Log, now: parts.Now, rand: parts.Rand,
-		wake: make(chan struct{}, 1),
 	}
+	for range parts.Providers {
+		s.wake = append(s.wake, make(chan struct{}, 1))
+	}
+	return s
 }
 
 // Assets lists what can be asked for here, with the decimals of each.
@@ -146,8 +154,10 @@ func (s *Service) Delivered(ctx context.Context, grant string) error {
 }
 
 func (s *Service) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	for _, wake := range s.wake {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }

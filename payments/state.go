@@ -5,25 +5,31 @@ import "fmt"
 // State is where an order stands.
 type State string
 
-// The states of an order. Paid and Granted are reached in one transaction; Delivered once the buyer's inbox has taken
-// the grant.
+// The states of an order. Paid and Granted are reached in one transaction. That a payment was late, too much, or came
+// twice is no state but a [Remark]: the order goes its way all the same.
 const (
-	Awaiting  State = "awaiting"
-	Underpaid State = "underpaid"
-	Expired   State = "expired"
+	Quoted    State = "quoted"    // a price was fixed; the invoice is on its way to the buyer
+	Awaiting  State = "awaiting"  // the buyer was sent the invoice
+	Underpaid State = "underpaid" // less than the price has come
+	Expired   State = "expired"   // the invoice's time has passed; a payment is still honored
 	Paid      State = "paid"
 	Granted   State = "granted"
-	Delivered State = "delivered"
+	Delivered State = "delivered" // the buyer's inbox has taken the grant
+	Failed    State = "failed"    // the artist does not wait for the payment any more
+	Refunded  State = "refunded"  // the artist has given back what was paid
 )
 
 // transitions are the legal moves; everything else is refused.
 var transitions = map[State][]State{
-	Awaiting:  {Underpaid, Expired, Paid},
-	Underpaid: {Expired, Paid},
-	Expired:   {Paid},
+	Quoted:    {Awaiting, Underpaid, Expired, Paid, Failed},
+	Awaiting:  {Underpaid, Expired, Paid, Failed},
+	Underpaid: {Expired, Paid, Failed, Refunded},
+	Expired:   {Paid, Failed, Refunded},
 	Paid:      {Granted},
-	Granted:   {Delivered},
-	Delivered: {},
+	Granted:   {Delivered, Refunded},
+	Delivered: {Refunded},
+	Failed:    {Refunded},
+	Refunded:  {},
 }
 
 // To checks that an order in state s may move to next.
@@ -37,4 +43,16 @@ func (s State) To(next State) error {
 }
 
 // Open reports whether a payment may still turn an order in this state into a paid one.
-func (s State) Open() bool { return s == Awaiting || s == Underpaid || s == Expired }
+func (s State) Open() bool {
+	return s == Quoted || s == Awaiting || s == Underpaid || s == Expired
+}
+
+// Remark is what was unusual about the payment of an order.
+type Remark string
+
+// The remarks; the empty one is of what was paid as it was asked.
+const (
+	Overpaid  Remark = "overpaid"
+	Late      Remark = "late"
+	Duplicate Remark = "duplicate" // money came for an order that waited for none
+)

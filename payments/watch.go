@@ -20,22 +20,24 @@ type cursor struct {
 // open orders. It returns after its goroutines have ended.
 func (s *Service) Watch(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, p := range s.providers {
-		wg.Go(func() { s.watch(ctx, p) })
+	for i, p := range s.providers {
+		wg.Go(func() { s.watch(ctx, p, s.wake[i]) })
 	}
 	wg.Wait()
 }
 
-func (s *Service) watch(ctx context.Context, p Provider) {
-	failures := 0
+func (s *Service) watch(ctx context.Context, p Provider, wake <-chan struct{}) {
+	// What was seen before a restart may be gone since: the first look tells.
+	failures, seen := 0, true
 	for {
 		pause := s.config.PollIdle
 		open, err := s.expire(ctx, p.Name())
-		if err == nil && open {
+		if _, patient := p.(Patient); err == nil && open && !patient {
 			pause = s.config.PollOpen
 		}
+		more := false
 		if err == nil {
-			err = s.look(ctx, p)
+			more, seen, err = s.look(ctx, p, seen)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -45,40 +47,55 @@ func (s *Service) watch(ctx context.Context, p Provider) {
 			failures++
 			pause = min(s.config.PollOpen<<min(failures, 10), s.config.PollIdle)
 			s.log.Warn("watching payments failed", "provider", p.Name(), "failures", failures, "error", err)
+		case more:
+			pause = 0
+			fallthrough
 		default:
 			failures = 0
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.wake:
+		case <-wake:
 		case <-time.After(pause):
 		}
 	}
 }
 
-// look takes the provider's new payments, each confirmed before the cursor passes it.
-func (s *Service) look(ctx context.Context, p Provider) error {
+// look takes the provider's new payments, each confirmed before the cursor passes it, and notes those that are not final
+// yet. It reports whether there is more to look at right away, and whether any payment is seen and not final; seen is
+// what the look before reported of that.
+func (s *Service) look(ctx context.Context, p Provider, seen bool) (more, still bool, err error) {
+	asset, _ := p.Asset()
 	name := "payments/" + p.Name()
+	if p.Name() != "raiden" {
+		name += "/" + string(asset)
+	}
 	var c cursor
-	err := s.db.Read.WithContext(ctx).Where("name = ?", name).Take(&c).Error
+	err = s.db.Read.WithContext(ctx).Where("name = ?", name).Take(&c).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return fmt.Errorf("read cursor: %w", err)
+		return false, seen, fmt.Errorf("read cursor: %w", err)
 	}
-	payments, next, err := p.Received(ctx, c.Position)
+	look, err := p.Received(ctx, c.Position)
 	if err != nil {
-		return fmt.Errorf("ask for payments: %w", err)
+		return false, seen, fmt.Errorf("ask for payments: %w", err)
 	}
-	for _, payment := range payments {
+	for _, payment := range look.Final {
 		if err := s.confirm(ctx, p.Name(), payment); err != nil {
-			return err
+			return false, seen, err
 		}
 	}
-	if next == c.Position {
-		return nil
+	still = len(look.Tentative) > 0
+	if still || seen {
+		if err := s.noteSeen(ctx, p, look.Tentative); err != nil {
+			return false, seen, err
+		}
 	}
-	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Save(&cursor{Name: name, Position: next}).Error
+	if look.Next == c.Position {
+		return false, still, nil
+	}
+	return look.More, still, s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Save(&cursor{Name: name, Position: look.Next}).Error
 	})
 }
 
@@ -87,7 +104,7 @@ func (s *Service) look(ctx context.Context, p Provider) error {
 func (s *Service) expire(ctx context.Context, provider string) (bool, error) {
 	now := s.now().UTC()
 	var orders []Order
-	err := s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Awaiting, Underpaid}).
+	err := s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Quoted, Awaiting, Underpaid}).
 		Order("expires_at").Limit(1000).Find(&orders).Error
 	if err != nil {
 		return false, fmt.Errorf("read open orders: %w", err)

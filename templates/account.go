@@ -68,6 +68,19 @@ type Settings struct {
 	Bio string
 	// HasRecovery says that a recovery key was made.
 	HasRecovery bool
+	// Proxies are set for an artist: who keeps parts of the keys of what was sold.
+	Proxies *Proxies
+}
+
+// Proxies are the instances that an artist's grants lean on.
+type Proxies struct {
+	// Threshold of Number open a grant.
+	Threshold, Number int
+	// Own are those that the artist chose, Trusted the hosts that the admin did.
+	Own     []Holder
+	Trusted []string
+	// Address and Error are what was typed, and what is wrong with it.
+	Address, Error string
 }
 
 func (*Settings) page() string { return "settings" }

@@ -3,6 +3,7 @@ package templates
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"html/template"
 	"strings"
 	"time"
 )
@@ -92,8 +93,9 @@ type Order struct {
 	AgainURL string
 	// Bought is when it was paid; zero before.
 	Bought time.Time
-	// ReceiptURL leads to the signed receipt.
-	ReceiptURL string
+	// ReceiptURL leads to the signed receipt, ProofURL to the receipt with the
+	// key that it was signed with.
+	ReceiptURL, ProofURL string
 }
 
 func (*Order) page() string { return "order" }
@@ -103,9 +105,74 @@ type Invoice struct {
 	// Provider is the way of paying in words, Network the chain's name.
 	Provider, Network string
 	// Target is the address to pay, Token the token's address, Amount the
-	// number of smallest units, Identifier the payment's own number.
+	// number of smallest units, Identifier the payment's own number. What is
+	// empty is not part of this way of paying.
 	Target, Token, Amount, Identifier string
 	Expires                           time.Time
+	// Link is the request for payment that wallets read, Code the same as a
+	// picture; empty when there is no such thing.
+	Link template.URL
+	Code Code
+	// PageURL is the seller's own page about this payment, or empty.
+	PageURL string
+}
+
+// Code is a QR code: Path draws its dark squares, of side 1, in a field of
+// Size squares with the quiet zone around them.
+type Code struct {
+	Size int
+	Path string
+}
+
+// Pay is the seller's page about one payment, for whoever has its address.
+type Pay struct {
+	Layout
+	// Product is what is bought, Artist from whom.
+	Product, Artist string
+	Price           Money
+	// State is the order's, Remark what was unusual; see the texts.
+	State, Remark string
+	// Open says that a payment is still waited for.
+	Open bool
+	// Words and Seen tell of what is unusual and of what is on its way.
+	Words, Seen string
+	// Invoice is nil when the artist's Instructions say how to pay, line by
+	// line.
+	Invoice      *Invoice
+	Instructions []string
+	// Reference is what a payment by hand should mention.
+	Reference string
+}
+
+func (*Pay) page() string { return "pay" }
+
+// Orders is the artist's list of orders, newest first.
+type Orders struct {
+	Layout
+	Rows  []OrderRow
+	Pager Pager
+	// Manual shows the Instructions for payments that the artist confirms.
+	Manual       bool
+	Instructions string
+	// Error says what was wrong with the instructions.
+	Error string
+}
+
+func (*Orders) page() string { return "orders" }
+
+// OrderRow is one order as its artist sees it.
+type OrderRow struct {
+	ID, Product string
+	// Buyer is the buyer's address, Provider the way of paying in words.
+	Buyer, Provider string
+	Price           Money
+	State, Remark   string
+	Words, Seen     string
+	Created         time.Time
+	// What the artist can do with it.
+	CanMark, CanFail, CanRefund bool
+	// PayURL is the page that the buyer pays on, or empty.
+	PayURL string
 }
 
 // Fingerprint is the short form of a listener's two public keys (Multikeys)

@@ -8,15 +8,19 @@ import (
 // Artist is the page of a local or remote artist.
 type Artist struct {
 	Layout
+	Meta
 	Name, Handle string
 	// Avatar and Banner are image URLs on this instance, or empty.
 	Avatar, Banner, Accent string
 	// Bio is sanitized before it comes here.
 	Bio template.HTML
 	// Links are the artist's own links, shown by their label.
-	Links  []Link
-	Tracks []Track
-	Pager  Pager
+	Links []Link
+	// Pinned are tracks that the artist shows first; Releases lead to the albums.
+	Pinned   []Track
+	Releases []Link
+	Tracks   []Track
+	Pager    Pager
 	// Total counts all published tracks.
 	Total     int
 	Followers int
@@ -51,6 +55,7 @@ type Remote struct {
 // TrackPage is the page of a track, local or remote.
 type TrackPage struct {
 	Layout
+	Meta
 	Track Track
 	// Description is sanitized before it comes here.
 	Description template.HTML
@@ -64,19 +69,21 @@ type TrackPage struct {
 	// Self says that the track is the user's own; EditURL then leads to it.
 	Self    bool
 	EditURL string
-	// ElsewhereURL takes a handle by GET (?handle=@name@host) and leads to the
-	// same track on the visitor's own instance; empty hides the box.
-	ElsewhereURL string
 	// GuestURL leads to where one buys with an account of another server;
 	// empty hides the way there.
 	GuestURL string
+	// Away offers the way to the visitor's own server.
+	Away bool
+	// PinURL takes the own track to the top of the artist's page, or back; empty hides the button.
+	PinURL string
+	Pinned bool
+	// Talk is the conversation; nil hides it.
+	Talk *Talk
 	// PurchaseURL leads to a purchase under way, or is empty.
 	PurchaseURL string
 	// More are further tracks by the same artist, at most 6.
 	More   []Track
 	Remote *Remote
-	// MetaImage is the absolute URL of an image for link previews.
-	MetaImage string
 }
 
 func (*TrackPage) page() string { return "track" }
@@ -92,6 +99,8 @@ type Library struct {
 	Query, Sort string
 	// Open are purchases that are not finished.
 	Open []OpenPurchase
+	// Withdrawn are tracks that were the listener's until their artists took them back.
+	Withdrawn []Withdrawn
 }
 
 func (*Library) page() string { return "library" }

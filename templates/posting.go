@@ -112,6 +112,8 @@ type StudioTrack struct {
 	File string
 	// EditURL leads to the draft or to the track's form.
 	EditURL string
+	// BuyersURL leads to who has it; empty for a draft.
+	BuyersURL string
 	// Step and Done are what is being worked on.
 	Step string
 	Done float64

@@ -64,7 +64,11 @@ func (r *Renderer) Render(w io.Writer, page View) error {
 		return fmt.Errorf("render %q: no such page", page.page())
 	}
 	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, "layout.html", page); err != nil {
+	frame := "layout.html"
+	if _, ok := page.(*Embed); ok {
+		frame = "embed.html"
+	}
+	if err := t.ExecuteTemplate(&buf, frame, page); err != nil {
 		return fmt.Errorf("render %q: %w", page.page(), err)
 	}
 	_, err := buf.WriteTo(w)

@@ -9,7 +9,8 @@ import (
 type Timeline struct {
 	Layout
 	Posts []Post
-	Pager Pager
+	// Newest and Older lead to the first page and to the next one; empty at the ends.
+	Newest, Older string
 	// Following counts the artists followed.
 	Following int
 	// Address and AddressError give back what was typed into the follow box

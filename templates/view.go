@@ -57,6 +57,8 @@ type User struct {
 	Avatar string
 	// URL is the person's page here.
 	URL string
+	// Unseen counts notices that the person has not looked at.
+	Unseen int
 	// Admin shows the way to the admin's pages.
 	Admin bool
 	// Custody is CustodyOwn or CustodyDelegated.
@@ -109,6 +111,8 @@ type Track struct {
 	ArtistHandle string
 	// Release is the title of the release it belongs to, or empty.
 	Release string
+	// ReleaseURL is the release's page, or empty.
+	ReleaseURL string
 	// Cover is an image URL on this instance, or empty; CoverAlt describes it.
 	Cover, CoverAlt string
 	// Accent is the cover's leading color as "#rrggbb", or empty.
@@ -129,6 +133,8 @@ type Track struct {
 	Owned bool
 	// BuyURL leads to the buy page; empty hides the way there.
 	BuyURL string
+	// ProofURL is where the proof of its purchase is downloaded; empty hides it.
+	ProofURL string
 }
 
 // PreviewSpan is how long the preview is, 30 s unless told otherwise.

@@ -12,11 +12,11 @@ var (
 
 // Invoice tells a buyer how to pay. It lies in an Agreement and is covered by its proof.
 type Invoice struct {
-	// Provider is the payment backend: "raiden".
+	// Provider is the payment backend: "raiden", "erc20", or "manual" for what the artist sees with own eyes.
 	Provider string
 	// Price is what is to be paid, more than nothing.
 	Price
-	// Target is who is paid, in the provider's own form; for "raiden" an address of 40 hexadecimal digits.
+	// Target is who is paid, in the provider's own form; for "raiden" and "erc20" an address of 40 hexadecimal digits.
 	Target string
 	// Identifier is the payment identifier, an unsigned 64-bit number in decimal.
 	Identifier string
@@ -60,7 +60,7 @@ func ReadInvoice(raw []byte) (Invoice, error) {
 
 func (o *object) invoice() Invoice {
 	i := Invoice{Provider: o.provider("provider"), Price: o.price(), Target: o.text("target", maxName)}
-	if i.Provider == "raiden" {
+	if i.Provider == "raiden" || i.Provider == "erc20" {
 		o.match("target", addressPattern, "an address")
 	}
 	if i.Free() {

@@ -3,6 +3,8 @@ package vocab
 import (
 	"fmt"
 	"mime"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -19,7 +21,21 @@ const (
 	relProfile   = "http://webfinger.net/rel/profile-page"
 	relSubscribe = "http://ostatus.org/schema/1.0/subscribe"
 
+	// relIntent begins the relations of FEP-3b86.
+	relIntent = "https://w3id.org/fep/3b86/"
+
 	maxLinks = 100
+)
+
+// Intent is what somebody wants to do on the own server about something elsewhere (FEP-3b86).
+type Intent string
+
+// The intents that are read and offered. IntentObject opens the thing and leaves it to the person what to do.
+const (
+	IntentFollow   Intent = "Follow"
+	IntentLike     Intent = "Like"
+	IntentAnnounce Intent = "Announce"
+	IntentObject   Intent = "Object"
 )
 
 // IsActivityType reports whether a Content-Type header names a document of ActivityStreams: ActivityType, or
@@ -45,7 +61,8 @@ type JRD struct {
 type JRDLink struct{ Rel, Type, Href, Template string }
 
 // Finger returns the document of an actor: subject as in JRD, the profile page if there is one, and the template
-// ("https://music.example/follow?uri={uri}") with which people follow from here those who live elsewhere.
+// ("https://music.example/authorize_interaction?uri={uri}") with which people act from here on what is elsewhere: as one
+// link for each intent of FEP-3b86, and as the one that older servers read.
 func Finger(subject, actor, profile, subscribe string) JRD {
 	j := JRD{Subject: subject, Aliases: []string{actor}, Links: []JRDLink{{Rel: relSelf, Type: ActivityType, Href: actor}}}
 	if profile != "" {
@@ -54,8 +71,36 @@ func Finger(subject, actor, profile, subscribe string) JRD {
 	}
 	if subscribe != "" {
 		j.Links = append(j.Links, JRDLink{Rel: relSubscribe, Template: subscribe})
+		for _, i := range []Intent{IntentFollow, IntentLike, IntentAnnounce, IntentObject} {
+			j.Links = append(j.Links, JRDLink{Rel: relIntent + string(i), Template: strings.ReplaceAll(subscribe, "{uri}", "{object}")})
+		}
 	}
 	return j
+}
+
+// placeholder finds what a template leaves open.
+var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
+
+// Open returns the address at which the person of the document acts on uri: by the template for that intent, the one
+// for any object, or the one of older servers. It is empty when the server offers none that leads to http or https.
+func (j JRD) Open(intent Intent, uri string) string {
+	for _, rel := range []string{relIntent + string(intent), relIntent + string(IntentObject), relSubscribe} {
+		for _, l := range j.Links {
+			template := l.Template
+			if template == "" && rel != relSubscribe {
+				template = l.Href // the proposal's own examples write it so
+			}
+			if l.Rel != rel || !strings.Contains(template, "{object}") && !strings.Contains(template, "{uri}") {
+				continue
+			}
+			address := strings.NewReplacer("{object}", url.QueryEscape(uri), "{uri}", url.QueryEscape(uri)).Replace(template)
+			u, err := url.Parse(placeholder.ReplaceAllString(address, ""))
+			if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil {
+				return u.String()
+			}
+		}
+	}
+	return ""
 }
 
 // Object is the document.

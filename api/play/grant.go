@@ -22,6 +22,10 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
 		return
 	}
+	if errors.Is(err, access.ErrRevoked) {
+		problem(w, http.StatusGone, "revoked", "The artist has withdrawn access to this track.")
+		return
+	}
 	if err != nil {
 		s.fail(w, "read grant", err)
 		return

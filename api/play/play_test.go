@@ -31,9 +31,16 @@ const base = "https://b.example"
 // alone is an instance without peers.
 type alone struct{}
 
-func (alone) Proxies(context.Context, string, string) ([]access.Proxy, error) { return nil, nil }
-func (alone) Meet(context.Context, string) error                              { return nil }
-func (alone) Trusts(context.Context, string) bool                             { return true }
+func (alone) Proxies(context.Context, []string, string) ([]access.Proxy, error) { return nil, nil }
+func (alone) Meet(context.Context, []string, string) error                      { return nil }
+func (alone) Probe(context.Context, access.Proxy) error                         { return nil }
+func (alone) Find(context.Context, string) (access.Proxy, error) {
+	return access.Proxy{}, errors.New("no network in this test")
+}
+func (alone) Revocations(context.Context, string, string) ([]access.Revocation, error) {
+	return nil, errors.New("no network in this test")
+}
+func (alone) Trusts(context.Context, string) bool { return true }
 func (alone) Block(context.Context, string, int64) ([]byte, error) {
 	return nil, errors.New("no network in this test")
 }
@@ -183,7 +190,7 @@ func TestAnyPageMayAskAProxy(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -42,6 +43,10 @@ func (s *Service) Relay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	allowed, err := s.Access.MayRelay(r.Context(), user, request.Grant, in.URL)
+	if errors.Is(err, access.ErrRevoked) {
+		problem(w, http.StatusGone, "revoked", "The artist has withdrawn access to this track.")
+		return
+	}
 	if err != nil {
 		s.fail(w, "relay", err)
 		return

@@ -118,7 +118,7 @@ func (p *Pages) picture(a actorRow) string {
 // bio is an actor's own words: text of ours, HTML of others, both made safe.
 func (a actorRow) bio() template.HTML {
 	if a.Local {
-		return paragraphs(a.Summary)
+		return linked(paragraphs(a.Summary))
 	}
 	return sanitize(a.Summary)
 }

@@ -37,6 +37,15 @@ func (p *Pages) Artist(w http.ResponseWriter, r *http.Request) error {
 		view.Accent = view.Tracks[0].Accent
 	}
 	view.Total, view.Pager = int(total), n.pager(artist.page(), r.URL.Query(), int(total))
+	view.Meta = p.artistMeta(artist, view.Avatar)
+	if n.number == 1 {
+		if view.Pinned, err = p.pinnedOf(r.Context(), artist.URI); err != nil {
+			return err
+		}
+		if view.Releases, err = p.releasesOf(r.Context(), artist.URI); err != nil {
+			return err
+		}
+	}
 	return p.Render(w, http.StatusOK, view)
 }
 

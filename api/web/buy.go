@@ -11,6 +11,7 @@ import (
 	"antiphon/api/auth"
 	"antiphon/media/access"
 	"antiphon/payments/amount"
+	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 	"antiphon/templates"
 )
@@ -57,7 +58,7 @@ func (p *Pages) buy(w http.ResponseWriter, r *http.Request, status int, o offere
 	price := p.money(o.price.Units.String(), o.price.Asset, o.decimals)
 	view := &templates.Buy{
 		Layout: p.Layout(r), Track: o.view, Action: buyURL(o.view.URI), Proposal: o.product, Tracks: 1, Price: price, Seller: o.seller,
-		Provider: "Raiden", ReceivingKey: receiving, RequestingKey: requesting, Keepers: []string{o.seller}, Needed: 1, Error: wrong,
+		Provider: p.paidThrough(o.price.Asset), ReceivingKey: receiving, RequestingKey: requesting, Keepers: []string{o.seller}, Needed: 1, Error: wrong,
 	}
 	if !price.Free() {
 		// The node that is paid belongs to the artist's instance, which owes the artist what it takes.
@@ -72,6 +73,22 @@ func (p *Pages) buy(w http.ResponseWriter, r *http.Request, status int, o offere
 	}
 	view.Path, view.NoIndex = "/buy", true
 	return p.Render(w, status, view)
+}
+
+// paidThrough says in words how a price is paid, before the seller has said so.
+func (p *Pages) paidThrough(asset amount.Asset) string {
+	if a, ok := p.asset(string(asset)); ok && a.Provider != "" {
+		return providerWords(a.Provider, asset)
+	}
+	_, token := asset.Contract()
+	switch {
+	case !token && asset != "":
+		return providerWords(manual.Name, asset)
+	case asset.Development():
+		return providerWords("raiden", asset)
+	default:
+		return "Raiden or " + providerWords("erc20", asset)
+	}
 }
 
 // BeginPurchase is POST /buy?track=: it sends the offer and leads to the purchase's page.

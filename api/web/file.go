@@ -45,6 +45,7 @@ func (p *Pages) File(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("ETag", `"`+string(cid)+`"`)
 	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range")
 	http.ServeContent(w, r, "", time.Time{}, f)
 	return nil
 }

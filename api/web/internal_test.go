@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"antiphon/federation/outbox"
 	"antiphon/payments/amount"
 )
 
@@ -84,5 +85,37 @@ func TestMoney(t *testing.T) {
 	}
 	if !p.money("1", "antiphon-dev:1/erc20:0x5FbDB2315678afecb367f032d93F642f64180aa3", 6).DevTokens {
 		t.Error("development tokens are shown as money")
+	}
+}
+
+func TestThreaded(t *testing.T) {
+	t.Parallel()
+	const root = "https://a.example/notes/1"
+	c := func(uri, parent string, deleted bool) outbox.Comment {
+		return outbox.Comment{URI: uri, InReplyTo: parent, Deleted: deleted}
+	}
+	var got []string
+	for _, one := range threaded([]outbox.Comment{
+		c("a", root, false), c("b", root, true), c("c", "a", false), c("d", "b", false), c("e", "a", false), c("f", "c", false),
+		c("g", root, true), c("h", "h", false), c("i", "j", false), c("j", "i", false),
+	}) {
+		got = append(got, one.URI)
+	}
+	// What was removed and not answered is gone; a circle, which no honest server sends, is never reached.
+	if want := "a c f e b d h"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
+func TestLinked(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"See https://b.example/@ada.": `<p>See <a href="https://b.example/@ada" rel="me nofollow noopener">b.example/@ada</a>.</p>`,
+		"no://address":                "<p>no://address</p>",
+		"https://x.example/?a=1&b=\"": `<p><a href="https://x.example/?a=1&amp;b=" rel="me nofollow noopener">x.example/?a=1&amp;b=</a>&#34;</p>`,
+	} {
+		if got := string(linked(paragraphs(in))); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
 	}
 }

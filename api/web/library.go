@@ -72,6 +72,9 @@ func (p *Pages) LibraryPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if view.Withdrawn, err = p.withdrawn(r.Context()); err != nil {
+		return err
+	}
 	for _, b := range open {
 		state, err := p.orderState(r.Context(), b)
 		if err != nil {
@@ -96,7 +99,7 @@ func (p *Pages) libraryTracks(ctx context.Context) ([]templates.Track, error) {
 	for _, row := range rows {
 		owned[row.Track] = true
 	}
-	titles := map[string]string{}
+	titles, proofs := map[string]string{}, map[string]string{}
 	if p.Purchases != nil {
 		bought, err := p.Purchases.Of(ctx, me(ctx), maxLibrary)
 		if err != nil {
@@ -104,6 +107,9 @@ func (p *Pages) libraryTracks(ctx context.Context) ([]templates.Track, error) {
 		}
 		for _, b := range bought {
 			titles[b.Track] = b.Title
+			if len(b.ReceiptRaw) > 0 {
+				proofs[b.Track] = purchasePath(b) + "/proof"
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -117,7 +123,7 @@ func (p *Pages) libraryTracks(ctx context.Context) ([]templates.Track, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.Title = cmp.Or(t.Title, titles[row.Track], "Untitled")
+		t.Title, t.ProofURL = cmp.Or(t.Title, titles[row.Track], "Untitled"), proofs[row.Track]
 		tracks = append(tracks, t)
 	}
 	return tracks, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,9 +13,13 @@ import (
 	"github.com/gorilla/mux"
 
 	"antiphon/api/auth"
+	"antiphon/federation/evidence"
 	"antiphon/payments/amount"
+	"antiphon/payments/erc20"
+	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 	"antiphon/templates"
+	"antiphon/vocab"
 )
 
 // Purchases is the buyer's side; payments/purchase implements it.
@@ -56,7 +61,7 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(b.ReceiptRaw) > 0 {
-		view.ReceiptURL = purchasePath(b) + "/receipt"
+		view.ReceiptURL, view.ProofURL = purchasePath(b)+"/receipt", purchasePath(b)+"/proof"
 	}
 	return p.Render(w, http.StatusOK, view)
 }
@@ -90,6 +95,34 @@ func (p *Pages) Receipt(w http.ResponseWriter, r *http.Request) error {
 	inert(w, "application/json")
 	w.Header().Set("Content-Disposition", `attachment; filename="receipt.json"`)
 	_, _ = w.Write(b.ReceiptRaw) // a visitor who has gone away is no error of ours
+	return nil
+}
+
+// Proof is GET /purchases/{id}/proof: the receipt with the key that it was signed with, which proves the purchase also
+// when the seller is gone.
+func (p *Pages) Proof(w http.ResponseWriter, r *http.Request) error {
+	b, err := p.bought(r)
+	if err != nil {
+		return err
+	}
+	if len(b.ReceiptRaw) == 0 {
+		return fmt.Errorf("%w: no receipt yet", ErrNotFound)
+	}
+	var keys []vocab.Snapshot
+	if b.ReceiptKeys != "" {
+		key, err := vocab.ReadSnapshot([]byte(b.ReceiptKeys))
+		if err != nil {
+			return fmt.Errorf("key of receipt %s: %w", b.Receipt, err)
+		}
+		keys = append(keys, key)
+	}
+	bundle, err := evidence.Bundle(b.ReceiptRaw, keys, nil)
+	if err != nil {
+		return err
+	}
+	inert(w, "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="proof-of-purchase.json"`)
+	_, _ = w.Write(bundle) // a visitor who has gone away is no error of ours
 	return nil
 }
 
@@ -207,15 +240,38 @@ func (p *Pages) openPurchases(ctx context.Context) ([]purchase.Purchase, error) 
 // invoiceView is what one needs to pay by hand.
 func invoiceView(i purchase.Invoice) *templates.Invoice {
 	view := &templates.Invoice{
-		Provider: "Raiden", Network: networkOf(i.Asset), Target: i.Target, Amount: i.Units.String(), Identifier: i.Identifier, Expires: i.Expires,
-	}
-	if i.Provider != "raiden" {
-		view.Provider = i.Provider
+		Provider: providerWords(i.Provider, i.Asset), Network: networkOf(i.Asset), Target: i.Target, Amount: i.Units.String(),
+		Identifier: i.Identifier, Expires: i.Expires, PageURL: i.URL,
 	}
 	if contract, ok := i.Asset.Contract(); ok {
 		view.Token = contract.String()
 	}
+	switch i.Provider {
+	case "erc20":
+		// The address says which order it is.
+		view.Identifier = ""
+		if link, ok := erc20.PaymentLink(i.Asset, i.Target, i.Units); ok {
+			view.Link, view.Code = template.URL(link), codeOf(link)
+		}
+	case manual.Name:
+		// How to pay stands on the seller's page.
+		view.Target, view.Identifier = "", ""
+	}
 	return view
+}
+
+// providerWords is a way of paying as people call it.
+func providerWords(provider string, asset amount.Asset) string {
+	switch provider {
+	case "raiden":
+		return "Raiden"
+	case "erc20":
+		return "a wallet on " + networkOf(asset)
+	case manual.Name:
+		return "the artist"
+	default:
+		return provider
+	}
 }
 
 // networks are the chains that people know by a name.

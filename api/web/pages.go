@@ -12,6 +12,7 @@ import (
 	"antiphon/api/auth"
 	"antiphon/federation/account"
 	"antiphon/federation/moderation"
+	"antiphon/federation/outbox"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -25,6 +26,8 @@ type Asset struct {
 	ID       amount.Asset
 	Symbol   string
 	Decimals int
+	// Provider is the word of the way that it is paid through: raiden, erc20 or manual.
+	Provider string
 }
 
 // Config of the pages.
@@ -42,6 +45,9 @@ type Config struct {
 	DataDir, UploadDir string
 	// MaxUpload is the largest file taken; uploads stop when less than DiskLow is free. Both in bytes.
 	MaxUpload, DiskLow int64
+	// Threshold of Proxies instances open a grant; TrustedProxies are the actors of those that the admin trusts.
+	Threshold, Proxies int
+	TrustedProxies     []string
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -57,8 +63,12 @@ type Parts struct {
 	Store     ipfs.Store
 	Shop      Shop
 	Library   Library
+	Grants    Grants
 	Purchases Purchases
+	Sales     Sales
 	Follower  Follower
+	Social    Social
+	Finder    Finder
 	Profiles  Profiles
 	Remote    Remote
 	Hosts     Hosts
@@ -76,12 +86,13 @@ type Pages struct {
 	Parts
 	host    string
 	uploads *uploads
+	askers  *askers
 }
 
 // New makes the pages.
 func New(c Config, p Parts) (*Pages, error) {
 	_, host, _ := strings.Cut(c.BaseURL, "://")
-	pages := &Pages{Config: c, Parts: p, host: host}
+	pages := &Pages{Config: c, Parts: p, host: host, askers: newAskers()}
 	uploads, err := pages.newUploads()
 	if err != nil {
 		return nil, err
@@ -113,6 +124,9 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	}
 	if who, err := p.actor(r.Context(), a.Actor); err == nil {
 		l.User.Display, l.User.Avatar = who.Display, p.picture(who)
+	}
+	if n, err := outbox.CountUnseen(r.Context(), p.DB.Read, a.Actor); err == nil {
+		l.User.Unseen = n
 	}
 	if unseen, err := moderation.Tidings(r.Context(), p.DB.Read, a.Actor, true, 99); err == nil {
 		l.User.Tidings = len(unseen)

@@ -14,17 +14,25 @@ import (
 
 // Settings is GET /settings.
 func (p *Pages) Settings(w http.ResponseWriter, r *http.Request) error {
-	v, err := visitor(r)
+	view, err := p.settings(r)
 	if err != nil {
 		return err
+	}
+	return p.Render(w, http.StatusOK, view)
+}
+
+func (p *Pages) settings(r *http.Request) (*templates.Settings, error) {
+	v, err := visitor(r)
+	if err != nil {
+		return nil, err
 	}
 	who, err := p.actor(r.Context(), v.Account.Actor)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sessions, err := p.Auth.Sessions(r.Context(), v.Account.Actor)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	view := &templates.Settings{
 		Layout: p.Layout(r), ReceivingKey: who.ReceivingKey, RequestingKey: who.RequestingKey, Version: int(v.Account.Version),
@@ -35,7 +43,12 @@ func (p *Pages) Settings(w http.ResponseWriter, r *http.Request) error {
 			ID: s.ID, Agent: s.Agent, Since: s.CreatedAt, Last: s.SeenAt, Current: s.ID == v.Session.ID,
 		})
 	}
-	return p.Render(w, http.StatusOK, view)
+	if v.Account.Role != auth.Listener {
+		if view.Proxies, err = p.proxies(r.Context(), v.Account.Actor); err != nil {
+			return nil, err
+		}
+	}
+	return view, nil
 }
 
 // SetProfile is POST /settings/profile.

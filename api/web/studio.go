@@ -70,6 +70,9 @@ func (p *Pages) studioTracks(ctx context.Context, tracks []media.Track, sales ma
 			Message: t.Failure, Changed: t.UpdatedAt,
 		}
 		if t.State == media.Published {
+			if p.Grants != nil {
+				rows[i].BuyersURL = "/tracks/" + string(t.ID) + "/buyers"
+			}
 			if product, err := p.Shop.ProductOf(ctx, t.URI); err == nil {
 				rows[i].Sales = sales[product.URI]
 			}

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"html"
 	"html/template"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -32,16 +34,16 @@ const maxHTML = 20_000
 // sanitize makes HTML from outside safe to show, and links say where they lead. Text directions that are turned inside
 // stay inside: the pages put each text into an element of its own. Overrides, which turn letters of one direction round
 // and hide what a name is, are taken out, and so is NUL.
-func sanitize(html string) template.HTML {
-	if len(html) > maxHTML {
-		html = strings.ToValidUTF8(html[:maxHTML], "")
+func sanitize(text string) template.HTML {
+	if len(text) > maxHTML {
+		text = strings.ToValidUTF8(text[:maxHTML], "")
 	}
 	clean := strings.Map(func(r rune) rune {
 		if r == 0 || r == '\u202d' || r == '\u202e' {
 			return -1
 		}
 		return r
-	}, newPolicy().Sanitize(html))
+	}, newPolicy().Sanitize(text))
 	return template.HTML(settle(clean))
 }
 
@@ -54,4 +56,19 @@ func paragraphs(text string) template.HTML {
 		}
 	}
 	return template.HTML(b.String())
+}
+
+// webAddress finds addresses in HTML that was made of text.
+var webAddress = regexp.MustCompile(`https?://(?:[^\s<>"'&]|&amp;)*(?:[^\s<>"'&.,;:!?)\]]|&amp;)`)
+
+// linked makes links of the addresses that an artist names. They say that they lead to the same person (rel=me), so that
+// a server at the other end that links back can confirm it.
+func linked(text template.HTML) template.HTML {
+	return template.HTML(webAddress.ReplaceAllStringFunc(string(text), func(address string) string {
+		if webURL(html.UnescapeString(address)) == "" {
+			return address
+		}
+		_, shown, _ := strings.Cut(address, "://")
+		return `<a href="` + address + `" rel="me nofollow noopener">` + shown + `</a>`
+	}))
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
+
+	"gorm.io/gorm"
 
 	"antiphon/federation/moderation"
+	"antiphon/federation/outbox"
 	"antiphon/media"
 	"antiphon/templates"
 )
@@ -18,7 +20,7 @@ func (p *Pages) Home(w http.ResponseWriter, r *http.Request) error {
 	if me(r.Context()) == "" {
 		return p.Landing(w, r)
 	}
-	if isGuest(r) {
+	if guest(r.Context()) {
 		return seeOther(w, r, "/library")
 	}
 	return p.timeline(w, r, http.StatusOK, "", "")
@@ -46,19 +48,7 @@ func (p *Pages) Landing(w http.ResponseWriter, r *http.Request) error {
 }
 
 // postRow is an announcement by an artist, local or remote.
-type postRow struct {
-	URI         string `gorm:"primaryKey"`
-	Actor       string
-	Track       string
-	Content     string
-	URL         string
-	Audio       string
-	Cover       string
-	Title       string
-	PublishedAt time.Time
-}
-
-func (postRow) TableName() string { return "posts" }
+type postRow = outbox.Post
 
 // timeline is the home page; address and wrong give back what was typed into the follow box.
 func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, address, wrong string) error {
@@ -71,26 +61,34 @@ func (p *Pages) timeline(w http.ResponseWriter, r *http.Request, status int, add
 		return fmt.Errorf("count follows: %w", err)
 	}
 	view.Following = int(following)
-	seen := tx.Model(&followRow{}).Select("followed").Where("follower = ? AND state = ?", me(ctx), followAccepted)
-	q := moderation.Unavoided(tx.Model(&postRow{}).Where("actor = ? OR actor IN (?)", me(ctx), seen), "posts.actor", me(ctx))
-	var total int64
-	if err := q.Count(&total).Error; err != nil {
-		return fmt.Errorf("count posts: %w", err)
+	after, err := outbox.ParsePosition(r.URL.Query().Get("after"))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	n := pageOf(r, postRows)
-	var rows []postRow
-	if err := q.Order("published_at DESC, uri").Offset(n.offset()).Limit(postRows).Find(&rows).Error; err != nil {
-		return fmt.Errorf("read posts: %w", err)
+	rows, err := outbox.Timeline(ctx, p.DB.Read, me(ctx), after, postRows+1, unavoided(ctx))
+	if err != nil {
+		return err
 	}
-	var err error
+	if after.URI != "" {
+		view.Newest = "/"
+	}
+	if len(rows) > postRows {
+		last := rows[postRows-1]
+		view.Older = "/?after=" + outbox.Position{At: last.PublishedAt, URI: last.URI}.String()
+		rows = rows[:postRows]
+	}
 	if view.Posts, err = p.posts(ctx, rows); err != nil {
 		return err
 	}
-	view.Pager = n.pager("/", r.URL.Query(), int(total))
 	return p.Render(w, status, view)
 }
 
-func (p *Pages) posts(ctx context.Context, rows []postRow) ([]templates.Post, error) {
+// unavoided leaves out whom the visitor blocks or mutes.
+func unavoided(ctx context.Context) func(q *gorm.DB, column string) *gorm.DB {
+	return func(q *gorm.DB, column string) *gorm.DB { return moderation.Unavoided(q, column, me(ctx)) }
+}
+
+func (p *Pages) posts(ctx context.Context, rows []outbox.Post) ([]templates.Post, error) {
 	uris := make([]string, len(rows))
 	for i, row := range rows {
 		uris[i] = row.Actor
@@ -123,7 +121,7 @@ func (p *Pages) posts(ctx context.Context, rows []postRow) ([]templates.Post, er
 }
 
 // postTrack is the track that a post announces.
-func (p *Pages) postTrack(ctx context.Context, row postRow, author actorRow, owned map[string]bool) (templates.Track, error) {
+func (p *Pages) postTrack(ctx context.Context, row outbox.Post, author actorRow, owned map[string]bool) (templates.Track, error) {
 	if strings.HasPrefix(row.Track, p.BaseURL+"/") {
 		t, err := media.ByURI(ctx, p.DB.Read, row.Track)
 		if err == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/gorilla/mux"
 	"gorm.io/gorm"
 
-	"antiphon/api/auth"
+	"antiphon/federation/outbox"
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/payments/amount"
@@ -64,8 +64,12 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	}
 	view.Description = paragraphs(t.About)
 	view.License = licenseLink(t.Licence)
-	if t.Cover != "" {
-		view.MetaImage = p.BaseURL + view.Track.Cover
+	view.Meta = p.trackMeta(t, artist)
+	if view.Talk, err = p.talk(r.Context(), t.URI, artist.URI); err != nil {
+		return err
+	}
+	if err := p.pinning(r.Context(), view, t); err != nil {
+		return err
 	}
 	if view.Likes, view.Boosts, err = p.reactions(r.Context(), t); err != nil {
 		return err
@@ -73,11 +77,9 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.URI); err != nil {
 		return err
 	}
-	if me(r.Context()) == "" {
-		view.ElsewhereURL = "/elsewhere/" + string(t.ID)
-		if view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
-			view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
-		}
+	view.Away = me(r.Context()) == ""
+	if view.Away && view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
+		view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
 	}
 	others, err := media.Of(r.Context(), p.DB.Read, artist.URI, true, 0, 7)
 	if err != nil {
@@ -98,17 +100,37 @@ func formatWord(format string) string {
 	return strings.ToUpper(format)
 }
 
-// TrackDocument leads a server from a track's page to the track.
-func (p *Pages) TrackDocument(w http.ResponseWriter, r *http.Request) error {
-	t, _, err := p.bySlug(r)
+// pinning offers the artist to show a published track first.
+func (p *Pages) pinning(ctx context.Context, view *templates.TrackPage, t media.Track) error {
+	if !view.Self || p.Social == nil || t.State != media.Published {
+		return nil
+	}
+	pins, err := outbox.Pinned(ctx, p.DB.Read, t.Artist)
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, t.URI, http.StatusFound)
+	view.PinURL, view.Pinned = "/tracks/"+string(t.ID)+"/pin", slices.Contains(pins, t.URI)
 	return nil
 }
 
-// ToTrack leads a person from a track's URI, or from its announcement's, to its page.
+// TrackDocument leads a server from a track's page to the announcement, which every server can show and play and which
+// names the track; or to the track itself, while it is not announced.
+func (p *Pages) TrackDocument(w http.ResponseWriter, r *http.Request) error {
+	t, artist, err := p.bySlug(r)
+	if err != nil {
+		return err
+	}
+	uri := t.URI
+	if post, err := outbox.PostOf(r.Context(), p.DB.Read, artist.URI, t.URI); err == nil {
+		uri = post.URI
+	} else if !errors.Is(err, outbox.ErrNotFound) {
+		return err
+	}
+	http.Redirect(w, r, uri, http.StatusFound)
+	return nil
+}
+
+// ToTrack leads a person from a track's URI to its page.
 func (p *Pages) ToTrack(w http.ResponseWriter, r *http.Request) error {
 	t, err := media.ByID(r.Context(), p.DB.Read, media.TrackID(mux.Vars(r)["id"]))
 	if err != nil {
@@ -119,32 +141,6 @@ func (p *Pages) ToTrack(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return seeOther(w, r, trackPath(artist, t))
-}
-
-// Elsewhere is GET /elsewhere/{id}?handle=@name@host: it leads a visitor to the same track on the own instance.
-func (p *Pages) Elsewhere(w http.ResponseWriter, r *http.Request) error {
-	t, err := media.ByID(r.Context(), p.DB.Read, media.TrackID(mux.Vars(r)["id"]))
-	if err != nil {
-		return err
-	}
-	handle := strings.TrimPrefix(strings.TrimSpace(r.URL.Query().Get("handle")), "@")
-	_, host, ok := strings.Cut(handle, "@")
-	u, err := url.Parse("https://" + host)
-	if !ok || err != nil || u.Host != host || host == "" || u.User != nil {
-		return &auth.Refusal{Field: "handle", Words: "Write your address as @name@server."}
-	}
-	if strings.HasPrefix(p.BaseURL, "http://") {
-		u.Scheme = "http" // development: both servers are on this machine
-	}
-	u.Path, u.RawQuery = "/music", url.Values{"uri": {t.URI}}.Encode()
-	// Browsers refuse a form that is redirected to another site, as the pages' policy asks of them: a page leads there.
-	w.Header().Set("Refresh", "0; url="+u.String())
-	view := &templates.Failure{
-		Layout: p.Layout(r), Status: http.StatusOK, What: "On to " + u.Host, Do: "If nothing happens, go there yourself.",
-		LinkURL: u.String(), LinkText: "Open " + t.Title + " on " + u.Host,
-	}
-	view.NoIndex = true
-	return p.Render(w, http.StatusOK, view)
 }
 
 func (p *Pages) bySlug(r *http.Request) (media.Track, actorRow, error) {
@@ -170,6 +166,9 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 	}
 	if bars == listBars && t.CoverSmall != "" {
 		view.Cover = mediaURL(t.CoverSmall)
+	}
+	if t.Album != "" {
+		view.ReleaseURL = strings.TrimPrefix(outbox.AlbumURI(p.BaseURL, t.Artist, t.Album), p.BaseURL)
 	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
 	if t.PublishedAt != nil {
@@ -212,19 +211,25 @@ func (p *Pages) localTracks(ctx context.Context, tracks []media.Track, bars int)
 	return views, nil
 }
 
-// reactions counts likes and boosts of a track and of its announcement.
+// reactions counts who likes and who has boosted a track or its announcement.
 func (p *Pages) reactions(ctx context.Context, t media.Track) (likes, boosts int, err error) {
+	objects := []string{t.URI}
+	if post, err := outbox.PostOf(ctx, p.DB.Read, t.Artist, t.URI); err == nil {
+		objects = append(objects, post.URI)
+	} else if !errors.Is(err, outbox.ErrNotFound) {
+		return 0, 0, err
+	}
 	var rows []struct {
 		Kind string
 		N    int
 	}
 	err = p.DB.Read.WithContext(ctx).Table("reactions").Select("kind, COUNT(DISTINCT actor) AS n").
-		Where("object IN ?", []string{t.URI, p.BaseURL + "/notes/" + string(t.ID)}).Group("kind").Scan(&rows).Error
+		Where("object IN ?", objects).Group("kind").Scan(&rows).Error
 	for _, row := range rows {
-		switch strings.ToLower(row.Kind) {
-		case "like":
+		switch outbox.Reaction(row.Kind) {
+		case outbox.Like:
 			likes = row.N
-		case "announce":
+		case outbox.Boost:
 			boosts = row.N
 		}
 	}

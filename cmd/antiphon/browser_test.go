@@ -55,9 +55,11 @@ type report struct {
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
 	FileName                 string
-	Problems, Strangers      []string
-	Order                    string
-	Links                    []string
+	// Page is what stands on the library's page, Said why the player does not play.
+	Page, Said          string
+	Problems, Strangers []string
+	Order               string
+	Links               []string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

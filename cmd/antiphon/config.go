@@ -58,6 +58,15 @@ type config struct {
 	} `toml:"raiden"`
 	Payments struct {
 		InvoiceLife time.Duration `toml:"invoice_life" default:"30m" doc:"How long a quoted price stands. What is paid later is honored all the same."`
+		Currencies  []string      `toml:"currencies" default:"" doc:"Currencies such as EUR that artists are paid in by other means (cash, bank transfer) and mark as paid themselves."`
+		ERC20       struct {
+			RPC           string `toml:"rpc" default:"" secret:"true" doc:"JSON-RPC of an Ethereum node, such as http://127.0.0.1:8545; empty: nothing is sold for tokens on a chain. It may have a key in it."`
+			Token         string `toml:"token" default:"" doc:"The token, as CAIP-19: eip155:42161/erc20:0x..."`
+			Till          string `toml:"till" default:"" doc:"The till's contract; antiphon till prints the transaction that makes one. What is paid goes to its owner and to nobody else."`
+			Symbol        string `toml:"symbol" default:"" doc:"What the token is called on pages, such as USDC."`
+			Decimals      int    `toml:"decimals" default:"6" doc:"Decimals of the token's smallest unit."`
+			Confirmations int    `toml:"confirmations" default:"12" doc:"How many blocks a payment must have before it counts, its own included."`
+		} `toml:"erc20"`
 	} `toml:"payments"`
 	Federation struct {
 		AllowList   bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
@@ -65,8 +74,12 @@ type config struct {
 		SignedFetch bool `toml:"signed_fetch" default:"false" doc:"Serve actors, posts and tracks only to requests that another server has signed. Keeps out who is blocked; search engines of the fediverse and old servers may not read them then."`
 	} `toml:"federation"`
 	Grants struct {
-		Proxies []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself and the buyer's own."`
-		Serve   []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any."`
+		Proxies   []string `toml:"proxies" default:"" doc:"Instance actors that this instance trusts to re-encrypt for its artists, besides itself, the buyer's own, and those that an artist chooses."`
+		Number    int      `toml:"number" default:"3" doc:"How many proxies hold a fragment of a new grant, where there are so many; 16 at most."`
+		Threshold int      `toml:"threshold" default:"2" doc:"How many of them open it. One of several may always be gone, so with two proxies one opens."`
+		Serve     []string `toml:"serve" default:"*" doc:"Hosts for whose artists this instance re-encrypts; * for any, known for those that somebody here follows or bought from, empty for nobody. What its own members buy it always re-encrypts."`
+		PerArtist int64    `toml:"per_artist" default:"20000" doc:"How many fragments are held for one artist of another instance."`
+		PerHost   int64    `toml:"per_host" default:"200000" doc:"How many fragments are held for all artists of one other instance."`
 	} `toml:"grants"`
 }
 
@@ -77,23 +90,31 @@ type field struct {
 	value            reflect.Value
 }
 
-// fields lists every field with its place and its names.
+// fields lists every field with its place and its names; those of a table in another one come after the outer one's.
 func (c *config) fields() []field {
 	var all []field
 	root := reflect.ValueOf(c).Elem()
 	for i := range root.NumField() {
-		table := root.Type().Field(i).Tag.Get("toml")
-		section := root.Field(i)
-		for j := range section.NumField() {
-			f := section.Type().Field(j)
-			name := f.Tag.Get("toml")
-			all = append(all, field{
-				table: table, name: name, env: "ANTIPHON_" + strings.ToUpper(table+"_"+name),
-				doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret") == "true", value: section.Field(j),
-			})
-		}
+		all = append(all, fieldsOf(root.Type().Field(i).Tag.Get("toml"), root.Field(i))...)
 	}
 	return all
+}
+
+func fieldsOf(table string, section reflect.Value) []field {
+	var own, inner []field
+	for j := range section.NumField() {
+		f := section.Type().Field(j)
+		name := f.Tag.Get("toml")
+		if f.Type.Kind() == reflect.Struct {
+			inner = append(inner, fieldsOf(table+"."+name, section.Field(j))...)
+			continue
+		}
+		own = append(own, field{
+			table: table, name: name, env: "ANTIPHON_" + strings.ToUpper(strings.ReplaceAll(table, ".", "_")+"_"+name),
+			doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret") == "true", value: section.Field(j),
+		})
+	}
+	return append(own, inner...)
 }
 
 func (f field) set(text string) error {
@@ -220,8 +241,22 @@ func (c *config) check() error {
 	if c.Payments.InvoiceLife < time.Second {
 		return errors.New("payments.invoice_life is too short for anyone to pay in")
 	}
+	if n, t := c.Grants.Number, c.Grants.Threshold; n < 1 || n > 16 || t < 1 || t > max(1, n-1) {
+		return fmt.Errorf("grants.threshold %d of grants.number %d: a grant has 1 to 16 proxies, and opens when one of several is gone", t, n)
+	}
+	if c.Grants.PerArtist < 1 || c.Grants.PerHost < 1 {
+		return errors.New("grants.per_artist and grants.per_host are at least 1; with grants.serve empty nothing is held for others")
+	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")
+	}
+	if e := c.Payments.ERC20; e.RPC != "" {
+		switch {
+		case e.Token == "" || e.Till == "":
+			return errors.New("payments.erc20.token and payments.erc20.till are needed with payments.erc20.rpc")
+		case strings.EqualFold(e.Token, c.Raiden.Asset):
+			return errors.New("payments.erc20.token is raiden.asset: a price in it could be paid in two ways, and only one can be watched")
+		}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	defer cancel()
 	failed := 0
 	for _, look := range []func(context.Context, *config) finding{
-		lookMachine, lookData, lookKey, lookDatabase, lookFFmpeg, lookBlocks, lookRaiden, lookAddress,
+		lookMachine, lookData, lookKey, lookDatabase, lookFFmpeg, lookBlocks, lookRaiden, lookERC20, lookAddress,
 	} {
 		f := look(ctx, c)
 		if f.level == "fail" {
@@ -180,7 +180,7 @@ func lookRaiden(ctx context.Context, c *config) finding {
 	if node == nil {
 		return finding{part: f.part, level: "warn", says: "no node: tracks can only be given away, and nothing bought from here", do: "set raiden.url and raiden.asset"}
 	}
-	address, err := node.Target(ctx)
+	address, err := node.Target(ctx, "")
 	if err != nil {
 		return finding{part: f.part, level: "warn", says: "the node does not answer", do: "nothing is sold or paid until it does; check raiden.url"}
 	}

@@ -64,6 +64,7 @@ func TestFedify(t *testing.T) {
 	s.playThrough("the artist uploads", "the artist sets a price")
 	each("announcement", (*meeting).announcement)
 	each("reactions from there", (*meeting).reactionsFromThere)
+	each("reactions from here", (*meeting).reactionsFromHere)
 	_, err := s.ada.postForm(t.Context(), s.draft, url.Values{
 		"title": {"Antiphon again"}, "price": {"5.00"}, "asset": {s.network.Asset}, "action": {"publish"},
 	})
@@ -281,6 +282,50 @@ func (m *meeting) reactionsFromThere(t *testing.T) {
 	m.eventually("the changed reply is kept", says("Lovely brass", 1))
 	m.peer.does("remove", map[string]any{"name": "fan", "id": reply.Object, "to": m.ada.actor})
 	m.eventually("the reply is deleted", says("Lovely", 0))
+}
+
+// reactionsFromHere are what the artist can do with a fan's comment, and take back.
+func (m *meeting) reactionsFromHere(t *testing.T) {
+	comment := m.peer.does("post", map[string]any{
+		"name": "fan", "content": "Which accordion is it?", "inReplyTo": m.note(t), "mention": m.ada.actor, "to": m.ada.actor,
+	}).Object
+	post := func(path string, form url.Values) (string, error) {
+		resp, err := m.ada.postForm(t.Context(), path, form)
+		if err != nil {
+			return "", err
+		}
+		return resp.Request.URL.String(), nil
+	}
+	m.eventually("the comment can be answered", func() (bool, error) {
+		_, err := post("/react", url.Values{"object": {comment}, "kind": {"like"}, "on": {"1"}})
+		if isStatus(err, http.StatusNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	for kind, verb := range map[string]string{"like": "Like", "boost": "Announce"} {
+		_, err := post("/react", url.Values{"object": {comment}, "kind": {kind}, "on": {"1"}})
+		must(t, err)
+		h := m.peer.hears(m.stage, "the artist's "+kind, func(h heardThere) bool { return h.Kind == verb && h.Actor == m.ada.actor && h.Object == comment })
+		_, err = post("/react", url.Values{"object": {comment}, "kind": {kind}})
+		must(t, err)
+		m.peer.hears(m.stage, "that the "+kind+" was taken back", func(u heardThere) bool {
+			return u.Kind == "Undo" && u.Actor == m.ada.actor && (u.Object == h.ID || u.ObjectKind == verb)
+		})
+	}
+	words := "A Weltmeister, and it wheezes: " + m.knock
+	_, err := post("/comments", url.Values{"to": {comment}, "text": {words}})
+	must(t, err)
+	answer := m.peer.hears(m.stage, "the answer", func(h heardThere) bool { return h.Kind == "Create" && strings.Contains(h.Content, words) })
+	if answer.ObjectKind != "Note" || answer.Actor != m.ada.actor || !strings.Contains(strings.Join(answer.To, " "), m.peer.person("fan")) && !answer.Public {
+		t.Errorf("the answer is heard as %+v", answer)
+	}
+	if note, err := m.peer.read("fan", answer.Object); err != nil || note.Kind != "Note" || !bytes.Contains(note.Document, []byte(comment)) {
+		t.Errorf("the answer is read as %s, %v", note.Document, err)
+	}
+	_, err = post("/comments/delete", url.Values{"uri": {answer.Object}})
+	must(t, err)
+	m.peer.hears(m.stage, "that the answer was deleted", func(h heardThere) bool { return h.Kind == "Delete" && h.Object == answer.Object })
 }
 
 func (m *meeting) change(t *testing.T) {

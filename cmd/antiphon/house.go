@@ -19,6 +19,7 @@ import (
 	"antiphon/api/web"
 	"antiphon/federation/account"
 	"antiphon/federation/actor"
+	"antiphon/federation/catchup"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
@@ -34,7 +35,9 @@ import (
 	"antiphon/media/ipfs"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 )
 
@@ -50,6 +53,8 @@ type house struct {
 	jobs   *jobs.Queue
 	http   *httpx.Client
 	node   *raidenNode
+	token  *erc20.Client
+	manual []*manual.Provider
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -58,6 +63,7 @@ type house struct {
 	hosts      *discover.Hosts
 	outbox     *outbox.Outbox
 	inbox      *inbox.Inbox
+	catchup    *catchup.Service
 	trade      *trade.Service
 	members    *account.Service
 	moderation *moderation.Service
@@ -143,8 +149,14 @@ func (h *house) openMedia(ctx context.Context) error {
 	if h.engine.Name() == "native" {
 		transcode.DropEmbedded()
 	}
-	others := &peers{trusted: h.config.Grants.Proxies, serve: h.config.Grants.Serve, log: h.log, actors: func() *actor.Registry { return h.actors }}
-	h.access = access.New(access.Config{BaseURL: h.config.Server.BaseURL}, access.Parts{
+	grants := h.config.Grants
+	others := &peers{
+		trusted: grants.Proxies, serve: grants.Serve, log: h.log, http: h.http, db: h.db,
+		actors: func() *actor.Registry { return h.actors }, fetch: func() *fetch.Fetcher { return h.fetch },
+	}
+	h.access = access.New(access.Config{
+		BaseURL: h.config.Server.BaseURL, Threshold: grants.Threshold, Proxies: grants.Number, PerArtist: grants.PerArtist, PerHost: grants.PerHost,
+	}, access.Parts{
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Peers: others, Fetch: fetcher{h.http},
 		Downloads: (&remoteTracks{house: h}).files, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
@@ -194,6 +206,10 @@ func (h *house) openFederation(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Fetch: h.fetch, Changed: h.access.Refetch, Log: h.log, Now: time.Now,
 	})
 	h.inbox.Register(h.jobs)
+	h.catchup = catchup.New(catchup.Config{}, catchup.Parts{
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Inbox: h.inbox, Fetch: h.fetch, Log: h.log, Now: time.Now,
+	})
+	h.catchup.Register(h.jobs)
 	h.moderation = moderation.New(moderation.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks,
 		Log: h.log, Now: time.Now,
@@ -229,6 +245,20 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+	}
+	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
+		return err
+	}
+	if h.token != nil {
+		h.closing(func() error { h.token.Close(); return nil })
+		providers = append(providers, h.token)
+	}
+	for _, code := range h.config.Payments.Currencies {
+		p, err := manual.New(h.db, code)
+		if err != nil {
+			return fmt.Errorf("payments.currencies: %w", err)
+		}
+		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
 	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
 		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,

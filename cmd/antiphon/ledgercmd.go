@@ -2,21 +2,30 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
+	"golang.org/x/mod/sumdb/note"
+
+	"antiphon/federation/actor"
+	"antiphon/federation/evidence"
 	"antiphon/payments/ledger"
+	"antiphon/vocab"
 )
 
-// runLedger checks the ledger of payments from its first record to its last, or prints its newest signed checkpoint.
+// runLedger checks the ledger of payments from its first record to its last, or prints its newest signed checkpoint, its
+// verifier key, or the proof that a receipt's payment stands in it.
 func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := options("ledger", stderr)
 	set.Usage = func() {
-		fmt.Fprint(stderr, "Usage: antiphon ledger [options] verify|checkpoint\n\n"+
+		fmt.Fprint(stderr, "Usage: antiphon ledger [options] verify|checkpoint|key|prove FILE\n\n"+
 			"verify goes through every record, hash, signature and balance; checkpoint prints the newest signed checkpoint,\n"+
-			"which anyone may keep to hold a later ledger against.\n\n")
+			"which anyone may keep to hold a later ledger against; key prints the key that it is signed with. prove prints\n"+
+			"a receipt's file together with the proof that its payment stands in the ledger, for antiphon verify.\n\n")
 		set.PrintDefaults()
 	}
 	read := withConfig(set)
@@ -24,7 +33,8 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	verb := set.Arg(0)
-	if set.NArg() != 1 || verb != "verify" && verb != "checkpoint" {
+	verbs := map[string]int{"verify": 1, "checkpoint": 1, "key": 1, "prove": 2}
+	if set.NArg() != verbs[verb] || verb == "" {
 		set.Usage()
 		return errUsage
 	}
@@ -40,7 +50,16 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err := h.openLedger(); err != nil {
 		return err
 	}
-	if verb == "checkpoint" {
+	switch verb {
+	case "key":
+		key, err := h.ledgerKey()
+		if err == nil {
+			_, err = fmt.Fprintln(stdout, key)
+		}
+		return err
+	case "prove":
+		return h.provePayment(ctx, set.Arg(1), stdout)
+	case "checkpoint":
 		signed, err := h.ledger.Checkpoint(ctx, h.db.Read)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return errors.New("the ledger is empty")
@@ -55,5 +74,48 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%d records, all as they were written\n", size)
+	return err
+}
+
+// ledgerKey is the key of the ledger's checkpoints, as signed notes have it.
+func (h *house) ledgerKey() (string, error) {
+	seed, err := h.vault.Key("ledger")
+	if err != nil {
+		return "", err
+	}
+	return note.NewEd25519VerifierKey(h.ledger.Verifier().Name(), ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+}
+
+// provePayment writes a bundle of a receipt, the key that it was signed with, and the ledger's record of its payment.
+func (h *house) provePayment(ctx context.Context, file string, stdout io.Writer) error {
+	raw, err := readBounded(file)
+	if err != nil {
+		return err
+	}
+	r, err := vocab.ReadReceipt(raw)
+	if err != nil {
+		return err
+	}
+	n, err := ledger.FindPayment(ctx, h.db.Read, hex.EncodeToString(r.PaymentHash))
+	if err != nil {
+		return err
+	}
+	p, err := h.ledger.ProveRecord(ctx, h.db.Read, n)
+	if err != nil {
+		return err
+	}
+	key, err := actor.CurrentProofKey(ctx, h.db.Read, r.AttributedTo)
+	if err != nil {
+		return err
+	}
+	claim, err := evidence.ClaimOf(raw)
+	if err != nil {
+		return err
+	}
+	keys := vocab.Snapshot{ID: r.AttributedTo, ProofKeys: []vocab.Key{{ID: claim.VerificationMethod, Multikey: key}}}
+	bundle, err := evidence.Bundle(raw, []vocab.Snapshot{keys}, &p)
+	if err == nil {
+		_, err = stdout.Write(bundle)
+	}
 	return err
 }

@@ -29,6 +29,8 @@ func commands() []command {
 		{"config", "print the configuration in force, secrets redacted", runConfig},
 		{"doctor", "say what is missing or slow on this machine, and what to do", runDoctor},
 		{"ledger", "check the ledger of payments, or print its checkpoint", runLedger},
+		{"verify", "check a receipt or another signed object, without any server", runVerify},
+		{"till", "print the transaction that makes a till, for payments in a token", runTill},
 		{"raiden", "run a Raiden network for development (raiden dev)", runRaiden},
 	}
 }
@@ -54,6 +56,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return 0
 		case errors.Is(err, errUsage):
 			return 2
+		case errors.Is(err, errUnknownKey):
+			return 3
 		default:
 			fmt.Fprintf(stderr, "antiphon %s: %v\n", c.name, err)
 			return 1

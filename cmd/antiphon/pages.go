@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,6 +19,7 @@ import (
 	"antiphon/api/web"
 	"antiphon/federation/actor"
 	"antiphon/federation/discover"
+	"antiphon/federation/fetch"
 	"antiphon/federation/outbox"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -43,9 +46,10 @@ func (h *house) openPages(context.Context) error {
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
+		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
 	}, web.Parts{
-		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access,
-		Purchases: h.purchases, Follower: follower{h.outbox}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
+		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
@@ -73,21 +77,31 @@ func (h *house) openPages(context.Context) error {
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
-		Reencrypt: http.HandlerFunc(player.Reencrypt),
+		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
 	return err
 }
 
-// assets are what tracks can be sold for here.
+// assets are what tracks can be sold for here, one for each way of being paid.
 func (h *house) assets() []web.Asset {
-	if h.node == nil {
-		return nil
+	var all []web.Asset
+	if h.node != nil {
+		asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals, Provider: h.node.Name()}
+		if asset.Symbol == "" && asset.ID.Development() {
+			asset.Symbol = raidendev.Symbol
+		}
+		all = append(all, asset)
 	}
-	asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals}
-	if asset.Symbol == "" && asset.ID.Development() {
-		asset.Symbol = raidendev.Symbol
+	if h.token != nil {
+		id, decimals := h.token.Asset()
+		all = append(all, web.Asset{ID: id, Symbol: cmp.Or(h.config.Payments.ERC20.Symbol, "tokens"), Decimals: decimals, Provider: h.token.Name()})
 	}
-	return []web.Asset{asset}
+	for _, p := range h.manual {
+		id, decimals := p.Asset()
+		_, code, _ := strings.Cut(string(id), ":")
+		all = append(all, web.Asset{ID: id, Symbol: code, Decimals: decimals, Provider: p.Name()})
+	}
+	return all
 }
 
 // priceWords tells a price: "5 DAI", or "free".
@@ -143,6 +157,23 @@ func (f follower) Follow(ctx context.Context, me, target string) (string, error)
 // Unfollow implements [web.Follower].
 func (f follower) Unfollow(ctx context.Context, me, target string) error {
 	return f.outbox.Unfollow(ctx, me, target)
+}
+
+// finder finds people of other servers for the pages.
+type finder struct {
+	actors *actor.Registry
+	fetch  *fetch.Fetcher
+}
+
+// Lookup implements [web.Finder].
+func (f finder) Lookup(ctx context.Context, text string) (string, error) {
+	found, err := f.actors.Lookup(ctx, text)
+	return found.URI, err
+}
+
+// Intents implements [web.Finder].
+func (f finder) Intents(ctx context.Context, handle string) (vocab.JRD, error) {
+	return f.fetch.Intents(ctx, handle)
 }
 
 // notFollowed says in words why somebody could not be found.

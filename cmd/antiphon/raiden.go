@@ -62,13 +62,13 @@ func (n *raidenNode) Name() string { return "raiden" }
 func (n *raidenNode) Asset() (amount.Asset, int) { return n.asset, n.decimals }
 
 // Target implements [payments.Provider].
-func (n *raidenNode) Target(ctx context.Context) (string, error) {
+func (n *raidenNode) Target(ctx context.Context, _ string) (string, error) {
 	address, err := n.client.Address(ctx)
 	return address.String(), err
 }
 
 // Received implements [payments.Provider].
-func (n *raidenNode) Received(ctx context.Context, cursor string) ([]payments.Payment, string, error) {
+func (n *raidenNode) Received(ctx context.Context, cursor string) (payments.Look, error) {
 	var all []payments.Payment
 	for {
 		page, err := n.client.Received(ctx, n.token, raiden.Cursor(cursor), historyPage)
@@ -78,7 +78,7 @@ func (n *raidenNode) Received(ctx context.Context, cursor string) ([]payments.Pa
 			continue
 		}
 		if err != nil {
-			return nil, "", err
+			return payments.Look{}, err
 		}
 		for _, p := range page.Payments {
 			all = append(all, payments.Payment{
@@ -89,7 +89,7 @@ func (n *raidenNode) Received(ctx context.Context, cursor string) ([]payments.Pa
 		}
 		cursor = string(page.Next)
 		if !page.More {
-			return all, cursor, nil
+			return payments.Look{Final: all, Next: cursor}, nil
 		}
 	}
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -27,6 +29,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": scriptAddress, "answers": scriptAnswers, "terminate": scriptTerminate, "signup": scriptSignup,
+			"proof": scriptProof, "status": scriptStatus,
 		},
 		RequireUniqueNames: true,
 	})
@@ -90,5 +93,29 @@ func scriptSignup(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if !isStatus(err, http.StatusForbidden) && !isStatus(err, http.StatusUnprocessableEntity) {
 		ts.Fatalf("the link of %s was not refused: %v", args[0], err)
+	}
+}
+
+// scriptProof puts papers of testdata/proof, as they are, where the script is.
+func scriptProof(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: proof FILE...")
+	}
+	for _, name := range args {
+		raw, err := os.ReadFile(filepath.Join("testdata", "proof", name))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(name), raw, 0o600))
+	}
+}
+
+// scriptStatus runs a program that ends with this status.
+func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARG...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
+		ts.Fatalf("%v: %v, want status %s", args[1:], err, args[0])
 	}
 }

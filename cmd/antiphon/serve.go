@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := h.welcome(ctx, stdout); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx)); err != nil {
+	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx), h.catchup.Begin(ctx)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// The jobs end after the last request, so they do not end with ctx.
@@ -63,11 +64,10 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	}
 	h.inbox.Start()
 	defer h.inbox.Stop()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		h.orders.Watch(ctx)
-	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { h.orders.Watch(ctx) })
+	watching.Go(func() { h.access.Tend(ctx) })
+	watching.Go(func() { h.catchup.Watch(ctx) })
 	server := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
@@ -87,7 +87,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if stop := server.Shutdown(drain); stop != nil {
 		err = errors.Join(err, server.Close())
 	}
-	<-watched
+	watching.Wait()
 	h.inbox.Stop()
 	settle, done := context.WithTimeout(context.WithoutCancel(ctx), drainJobs)
 	defer done()

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
+	"antiphon/federation/actor"
 	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/ledger"
+	"antiphon/payments/manual"
 )
 
 // shop shows payments what is sold, which media/access keeps without knowing of money.
@@ -50,10 +53,45 @@ func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.Pr
 // books post paid orders to the embedded ledger.
 type books struct{ ledger *ledger.Ledger }
 
-// RecordPayment implements [payments.Ledger].
+// RecordPayment implements [payments.Ledger]. The artist's key of the day is recorded with the payment: it is the one
+// that the receipt will be signed with.
 func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order) error {
-	_, err := b.ledger.Post(ctx, tx, ledger.Payment{
+	key, err := actor.CurrentProofKey(ctx, tx, o.Artist)
+	if err != nil {
+		return err
+	}
+	_, err = b.ledger.Post(ctx, tx, ledger.Payment{
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key,
+	})
+	return err
+}
+
+// RecordRefund implements [payments.Ledger].
+func (b books) RecordRefund(ctx context.Context, tx *gorm.DB, o payments.Order) error {
+	_, err := b.ledger.Post(ctx, tx, ledger.Refund{
 		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash,
 	})
 	return err
+}
+
+// sales does for the pages what an artist asks for.
+type sales struct{ house *house }
+
+// Mark implements [web.Sales].
+func (s sales) Mark(ctx context.Context, artist, order string) error {
+	err := manual.Mark(ctx, s.house.db, artist, order, time.Now())
+	if err == nil {
+		s.house.orders.Look()
+	}
+	return err
+}
+
+// GiveUp implements [web.Sales].
+func (s sales) GiveUp(ctx context.Context, artist, order string) error {
+	return s.house.orders.GiveUp(ctx, artist, order)
+}
+
+// Refund implements [web.Sales].
+func (s sales) Refund(ctx context.Context, artist, order string) error {
+	return s.house.orders.Refund(ctx, artist, order)
 }

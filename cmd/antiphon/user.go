@@ -228,6 +228,21 @@ func (u *user) grant(ctx context.Context, track string) (granted, error) {
 
 // ask signs a re-encryption request and sends it through the user's instance; it is an access.Ask.
 func (u *user) ask(ctx context.Context, proxy vocab.Proxy, body []byte) ([]byte, error) {
+	signed, err := u.signAsk(proxy, body)
+	if err != nil {
+		return nil, err
+	}
+	headers := make(map[string]string)
+	for name := range signed {
+		headers[name] = signed.Get(name)
+	}
+	var answer json.RawMessage
+	err = u.postJSON(ctx, "/play/relay", map[string]any{"url": proxy.Reencrypt, "headers": headers, "body": string(body)}, &answer)
+	return answer, err
+}
+
+// signAsk returns the headers that a proxy wants to see on a request for re-encryption.
+func (u *user) signAsk(proxy vocab.Proxy, body []byte) (http.Header, error) {
 	_, key, err := u.keys()
 	if err != nil {
 		return nil, err
@@ -240,17 +255,7 @@ func (u *user) ask(ctx context.Context, proxy vocab.Proxy, body []byte) ([]byte,
 	if _, err := rand.Read(params.Nonce[:]); err != nil {
 		return nil, err
 	}
-	signed, err := httpsig.SignMessage(httpsig.Message{
+	return httpsig.SignMessage(httpsig.Message{
 		Method: http.MethodPost, TargetURI: proxy.Reencrypt, ContentType: "application/json", Body: body,
 	}, key, keyID, params)
-	if err != nil {
-		return nil, err
-	}
-	headers := make(map[string]string)
-	for name := range signed {
-		headers[name] = signed.Get(name)
-	}
-	var answer json.RawMessage
-	err = u.postJSON(ctx, "/play/relay", map[string]any{"url": proxy.Reencrypt, "headers": headers, "body": string(body)}, &answer)
-	return answer, err
 }

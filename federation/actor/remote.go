@@ -114,7 +114,7 @@ func (r *Registry) get(ctx context.Context, uri string) (Actor, error) {
 	if k, ok := vocab.Current(a.RequestingKeys); ok {
 		fetched.RequestingKey = k.Multikey
 	}
-	if err := r.put(ctx, fetched); err != nil {
+	if err := r.put(ctx, fetched, a); err != nil {
 		return Actor{}, err
 	}
 	return r.actor(ctx, fetched)
@@ -124,12 +124,15 @@ func speaksMusic(a vocab.Actor) bool {
 	return a.Tracks != "" || a.Reencrypt != "" || a.SealingKey != nil || len(a.RequestingKeys) > 0 || len(a.VerifyingKeys) > 0
 }
 
-func (r *Registry) put(ctx context.Context, fetched row) error {
+func (r *Registry) put(ctx context.Context, fetched row, document vocab.Actor) error {
 	err := r.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		// A name that its server gave to somebody else meanwhile is taken from whom it had.
 		err := tx.Model(&row{}).Where("host = ? AND name = ? AND uri <> ? AND NOT local", fetched.Host, fetched.Name, fetched.URI).
 			Update("name", gorm.Expr("uri")).Error
 		if err != nil {
+			return err
+		}
+		if err := see(tx, document, r.utc()); err != nil {
 			return err
 		}
 		return tx.Clauses(clause.OnConflict{

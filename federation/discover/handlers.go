@@ -86,7 +86,7 @@ func (d *Directory) webfinger(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, err)
 		return
 	}
-	subscribe := d.config.BaseURL + "/follow?uri={uri}"
+	subscribe := d.config.BaseURL + "/authorize_interaction?uri={uri}"
 	if found.Kind == actor.Instance {
 		subscribe = ""
 	}

@@ -21,6 +21,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/catchup"
 	"antiphon/federation/discover"
 	"antiphon/federation/fetch"
 	"antiphon/federation/inbox"
@@ -71,6 +72,7 @@ type Instance struct {
 	Hosts         *discover.Hosts
 	Outbox        *outbox.Outbox
 	Inbox         *inbox.Inbox
+	Catchup       *catchup.Service
 	Moderation    *moderation.Service
 	Goods         *Goods
 
@@ -165,6 +167,10 @@ func (i *Instance) join(t testing.TB, options Options) {
 	})
 	i.Outbox.Register(i.Queue)
 	i.Inbox.Register(i.Queue)
+	i.Catchup = catchup.New(catchup.Config{Spread: -1}, catchup.Parts{
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Inbox: i.Inbox, Fetch: i.Fetch, Log: log, Now: i.Clock.Now,
+	})
+	i.Catchup.Register(i.Queue)
 	i.Moderation = moderation.New(moderation.Parts{
 		BaseURL: i.BaseURL, DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Log: log, Now: i.Clock.Now,
 	})

@@ -28,6 +28,9 @@ func (i *Inbox) depart(ctx context.Context, in Incoming) error {
 		if err := outbox.RemovePostsOf(ctx, tx, uri); err != nil {
 			return err
 		}
+		if err := outbox.RemoveCommentsOf(ctx, tx, uri); err != nil {
+			return err
+		}
 		return outbox.DeleteObjectsOf(ctx, tx, uri, i.utc())
 	})
 }

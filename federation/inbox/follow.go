@@ -77,7 +77,10 @@ func (i *Inbox) followAnswered(ctx context.Context, in Incoming) error {
 			return actor.DropFollow(ctx, tx, f.Follower, f.Followed)
 		}
 		f.State = actor.Accepted
-		return actor.SetFollow(ctx, tx, f)
+		if err := actor.SetFollow(ctx, tx, f); err != nil || i.actors.Own(f.Followed) {
+			return err
+		}
+		return i.jobs.Insert(ctx, tx, Followed{Actor: f.Followed, Hour: i.now().Unix() / 3600})
 	})
 }
 

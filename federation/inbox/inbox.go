@@ -105,6 +105,7 @@ type Inbox struct {
 	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
 	followed sync.Map
 	html     *bluemonday.Policy
+	compared *compared
 
 	handlers    map[verbKind]Handler
 	recognizers []Recognizer
@@ -129,6 +130,7 @@ func New(config Config, p Parts) *Inbox {
 		now: p.Now, limits: newLimits(config.Rate, config.Burst),
 		accounts: newLimits(config.Rate/2, max(1, config.Burst/2)), asked: newLimits(config.Strangers, int(max(1, 60*config.Strangers))),
 		flight: &flight{limit: config.Flight}, html: policy(), handlers: map[verbKind]Handler{},
+		compared: &compared{seen: map[string]time.Time{}},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
 	i.social()

@@ -97,38 +97,89 @@ func (i *Inbox) note(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return err
 	}
-	answer := i.actors.Own(n.InReplyTo) || slices.ContainsFunc(n.Tags, func(t vocab.Tag) bool {
-		return t.Type == "Mention" && i.actors.Own(t.Href)
-	})
-	if !followed && !answer {
-		return errNoEffect
-	}
+	mentioned := slices.ContainsFunc(n.Tags, func(t vocab.Tag) bool { return t.Type == "Mention" && i.actors.Own(t.Href) })
 	x := outbox.Object{
 		URI: n.ID, Kind: kindNote, Owner: n.AttributedTo, Raw: in.Activity.Object.Raw, Audience: audienceOf(n.To, n.Cc),
 		Created: i.utc(), Updated: latest(n.Published, n.Updated, i.utc()),
 	}
-	post := i.postOf(ctx, in.Actor, n)
-	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := put(ctx, tx, in.Activity.Type, x, false); err != nil {
+	w := writing{note: n, object: x, verb: in.Activity.Type}
+	if x.Audience == nil && n.InReplyTo != "" {
+		if w.thread, w.between, w.comment, err = i.threadNear(ctx, n, mentioned); err != nil {
 			return err
 		}
-		if !followed || x.Audience != nil && !slices.Contains(x.Audience, in.Actor.Followers) {
-			return nil
+	}
+	if !followed && !mentioned && !w.comment && !i.actors.Own(n.InReplyTo) {
+		return errNoEffect
+	}
+	if followed && !w.comment && (x.Audience == nil || slices.Contains(x.Audience, in.Actor.Followers)) {
+		post := i.postOf(ctx, in.Actor, n)
+		w.post = &post
+	}
+	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return i.write(ctx, tx, w) })
+}
+
+// threadNear finds the thread of an answer. The way up through other servers is gone only for somebody here who is
+// mentioned, and for what belongs to nobody known the note stays what it is.
+func (i *Inbox) threadNear(ctx context.Context, n vocab.Note, mentioned bool) (outbox.Thread, []above, bool, error) {
+	if mentioned {
+		return i.thread(ctx, n)
+	}
+	t, err := outbox.ThreadOf(ctx, i.db.Read, n.InReplyTo)
+	if errors.Is(err, outbox.ErrNotFound) {
+		return t, nil, false, nil
+	}
+	return t, nil, err == nil, err
+}
+
+// writing is what becomes of a post: a document, and a comment or an entry of timelines.
+type writing struct {
+	note   vocab.Note
+	object outbox.Object
+	verb   vocab.Verb
+	// thread is where a comment belongs, below the posts between.
+	thread  outbox.Thread
+	between []above
+	comment bool
+	// post is for the timelines, or nil.
+	post *outbox.Post
+}
+
+func (i *Inbox) write(ctx context.Context, tx *gorm.DB, w writing) error {
+	if err := put(ctx, tx, w.verb, w.object, false); err != nil {
+		return err
+	}
+	answered := ""
+	if w.comment {
+		if err := i.putThread(ctx, tx, w.thread, w.between, w.note); errors.Is(err, outbox.ErrTooMany) {
+			return Refuse("%v", err)
+		} else if err != nil {
+			return err
 		}
-		if post.Track != "" {
-			// The track may have been renamed since it was looked at.
-			have, err := outbox.LockObject(ctx, tx, post.Track)
-			if err != nil {
-				return err
-			}
-			t, err := vocab.ReadTrack(have.Raw)
-			if err != nil {
-				return err
-			}
-			post.Title = t.Name
+		if answered = w.thread.Author; len(w.between) > 0 {
+			answered = ""
 		}
-		return outbox.PutPost(ctx, tx, post)
-	})
+	}
+	if w.verb == vocab.VerbCreate {
+		if err := outbox.NoticeOf(ctx, tx, w.note, w.thread.Track, answered, i.utc()); err != nil {
+			return err
+		}
+	}
+	if w.post == nil {
+		return nil
+	}
+	if w.post.Track != "" {
+		// The track may have been renamed since it was looked at.
+		have, err := outbox.LockObject(ctx, tx, w.post.Track)
+		if err != nil {
+			return err
+		}
+		t, err := vocab.ReadTrack(have.Raw)
+		if err != nil {
+			return err
+		}
+		w.post.Title = t.Name
+	}
+	return outbox.PutPost(ctx, tx, *w.post)
 }
 
 // put writes an object that was received, unless it is here in this or a later form, belongs to someone else, or was

@@ -76,6 +76,14 @@ func (i *Inbox) react(ctx context.Context, in Incoming) error {
 	if kind == listen && x.Kind != kindTrack {
 		return errNoEffect
 	}
+	notice := outbox.Notice{Owner: x.Owner, Kind: outbox.NoticeLike, Actor: in.Actor.URI, Object: object, CreatedAt: i.utc()}
+	if kind == announce {
+		notice.Kind = outbox.NoticeBoost
+	}
+	if in.Actor.Local && kind != listen {
+		// The outbox has written it with the activity, and may have taken it back since.
+		return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return outbox.PutNotice(ctx, tx, notice) })
+	}
 	row := reaction{Actor: in.Actor.URI, Object: object, Kind: kind, URI: idOf(in.Activity, in.Raw), CreatedAt: i.utc()}
 	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if is, err := undone(ctx, tx, in); err != nil {
@@ -90,7 +98,7 @@ func (i *Inbox) react(ctx context.Context, in Incoming) error {
 		if err != nil {
 			return fmt.Errorf("write reaction to %s: %w", object, err)
 		}
-		return nil
+		return outbox.PutNotice(ctx, tx, notice)
 	})
 }
 

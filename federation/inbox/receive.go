@@ -107,6 +107,9 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(i.hosts.Reached(r.Context(), host), i.hosts.Heard(r.Context(), host, httpsig.DialectOf(r))); err != nil {
 		return err
 	}
+	if err := i.compare(r.Context(), r.Header, a.Actor); err != nil {
+		return err
+	}
 	if errors.Is(err, vocab.ErrUnknownType) || i.idle(a) {
 		return nil
 	}

@@ -58,6 +58,9 @@ func (i *Inbox) remove(ctx context.Context, in Incoming) error {
 			if err := outbox.RemovePost(ctx, tx, in.Actor.URI, id); err != nil {
 				return err
 			}
+			if err := outbox.RemoveComment(ctx, tx, in.Actor.URI, id); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -85,6 +85,12 @@ func (i *Inbox) Track(ctx context.Context, uri string) (vocab.Track, error) {
 	if err != nil {
 		return vocab.Track{}, fmt.Errorf("fetch track: %w", err)
 	}
+	if n, err := vocab.ReadNote(document.Raw); err == nil && n.ID == document.URI && n.Track != n.ID && vocab.SameOrigin(n.Track, n.ID) {
+		// The page of a track leads other servers to its announcement, which names it.
+		if document, err = i.fetch.Get(ctx, n.Track); err != nil {
+			return vocab.Track{}, fmt.Errorf("fetch track: %w", err)
+		}
+	}
 	t, x, err := i.readTrack(ctx, document.Raw)
 	if err != nil {
 		return vocab.Track{}, fmt.Errorf("track %s: %w", uri, err)

@@ -27,6 +27,7 @@ const (
 func (i *Inbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[arrivals]{Work: i.workAll, Timeout: 2 * time.Minute})
 	jobs.Handle(q, jobs.Handler[arrived]{Work: i.work, Timeout: 2 * time.Minute})
+	jobs.Handle(q, jobs.Handler[mend]{Work: i.mend})
 	jobs.Handle(q, jobs.Handler[sweep]{Work: i.sweep, Timeout: 5 * time.Minute})
 	jobs.Handle(q, jobs.Handler[movedFollowers]{Work: i.moveFollowers, Timeout: 5 * time.Minute})
 }

@@ -19,7 +19,6 @@ import (
 	"antiphon/federation/outbox"
 	"antiphon/internal/testkit"
 	"antiphon/media"
-	"antiphon/vocab"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -86,15 +85,16 @@ func TestCollectionDocuments(t *testing.T) {
 	if err := i.Outbox.Pin(t.Context(), ada.URI, rain.URI, true); err != nil {
 		t.Fatal(err)
 	}
-	like := i.BaseURL + "/activities/like"
-	tx(t, i, func(ctx context.Context, tx *gorm.DB) error {
-		return i.Outbox.Tell(ctx, tx, vocab.Activity{
-			ID: like, Type: vocab.VerbLike, Actor: lin.URI, Object: vocab.Ref{ID: note}, To: []string{ada.URI},
-		})
-	})
+	if err := i.Outbox.React(t.Context(), lin.URI, note, outbox.Like, true); err != nil {
+		t.Fatal(err)
+	}
 	fedtest.Until(t, "the like is counted", func() bool { return i.Count(t, "reactions", "object = ?", note) == 1 }, i)
 	album := outbox.AlbumURI(i.BaseURL, ada.URI, "Boiler Songs")
-	replace := []string{note, "https://music.example/notes/1", album, "https://music.example/albums/1", i.BaseURL, "https://music.example"}
+	var like string
+	if err := i.DB.Read.Raw("SELECT uri FROM reactions").Scan(&like).Error; err != nil {
+		t.Fatal(err)
+	}
+	replace := []string{like, "https://music.example/activities/like", note, "https://music.example/notes/1", album, "https://music.example/albums/1", i.BaseURL, "https://music.example"}
 	for name, path := range map[string]string{
 		"featured": "/users/ada/featured", "liked": "/users/lin/liked?page=true", "liked-whole": "/users/lin/liked",
 		"releases": "/users/ada/releases?page=true", "playlists": "/users/ada/playlists?page=true", "album": strings.TrimPrefix(album, i.BaseURL),

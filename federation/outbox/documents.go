@@ -58,6 +58,12 @@ func (d *documents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is only to be read", http.StatusMethodNotAllowed)
 		return
 	}
+	key := r.URL.Path + "?" + r.URL.RawQuery
+	if ready := d.renders.get(key, d.now()); ready != nil {
+		d.writeRendered(w, r, ready)
+		return
+	}
+	doc := &rendered{at: d.now(), deps: d.renders.watch(d.madeFrom(r.URL.Path)...)}
 	raw, public, err := d.find(r)
 	var gone errGone
 	switch {
@@ -75,7 +81,15 @@ func (d *documents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server has a problem; try again later", http.StatusInternalServerError)
 		return
 	}
-	d.send(w, http.StatusOK, raw, public)
+	if !public {
+		d.send(w, http.StatusOK, raw, false)
+		return
+	}
+	doc.body, doc.etag = raw, etagOf(raw)
+	if len(doc.deps) > 0 {
+		d.renders.put(key, doc)
+	}
+	d.writeRendered(w, r, doc)
 }
 
 func (d *documents) send(w http.ResponseWriter, status int, raw []byte, public bool) {
@@ -85,7 +99,7 @@ func (d *documents) send(w http.ResponseWriter, status int, raw []byte, public b
 	h.Add("Vary", "Accept")
 	h.Set("Cache-Control", "private, no-store")
 	if public {
-		h.Set("Cache-Control", "public, max-age=60")
+		h.Set("Cache-Control", "public, no-cache")
 		h.Set("Access-Control-Allow-Origin", "*")
 	}
 	w.WriteHeader(status)
@@ -137,6 +151,10 @@ func (d *documents) ofActor(r *http.Request, owner, name string) ([]byte, bool, 
 	}
 	if name == "subscribers" {
 		raw, err := d.subscribers(r, who)
+		return raw, false, err
+	}
+	if name == followersSync {
+		raw, err := d.synchronized(r, who)
 		return raw, false, err
 	}
 	l, ok := ofActor[name]

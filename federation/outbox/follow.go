@@ -73,6 +73,20 @@ func (o *Outbox) Unfollow(ctx context.Context, me, target string) error {
 	})
 }
 
+// Disown tells followed, inside tx, that a local actor does not follow it (any more), although its server thinks so.
+func (o *Outbox) Disown(ctx context.Context, tx *gorm.DB, follower, followed string) error {
+	if mailboxes, err := actor.MailboxesOf(ctx, tx, []string{follower}); err != nil || len(mailboxes) == 0 {
+		return err
+	}
+	follow, err := refTo(vocab.Activity{
+		ID: o.config.BaseURL + "/follows/" + digest(follower, followed), Type: vocab.VerbFollow, Actor: follower, Object: vocab.Ref{ID: followed},
+	})
+	if err != nil {
+		return err
+	}
+	return o.Tell(ctx, tx, vocab.Activity{ID: o.NewID("activities"), Type: vocab.VerbUndo, Actor: follower, Object: follow, To: []string{followed}})
+}
+
 // Answer accepts or rejects a Follow that was received, inside tx. Answering the same Follow twice sends one answer.
 func (o *Outbox) Answer(ctx context.Context, tx *gorm.DB, verb vocab.Verb, follow vocab.Activity) error {
 	object := vocab.Ref{ID: follow.ID, Types: []string{string(vocab.VerbFollow)}, Raw: follow.Raw}

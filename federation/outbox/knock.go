@@ -109,6 +109,13 @@ func (o *Outbox) send(ctx context.Context, inbox string, l *letter, keyID string
 	}
 	req.Header.Set("Content-Type", vocab.ActivityType)
 	req.Header.Set("Accept", vocab.ActivityType)
+	if l.public {
+		followers, err := o.syncHeader(ctx, l.actor, actor.HostOf(inbox))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set(SyncHeader, followers)
+	}
 	sign := httpsig.Sign
 	if dialect == httpsig.RFC9421 {
 		sign = httpsig.SignRFC9421

@@ -20,11 +20,13 @@ type letter struct {
 	digest, contentDigest string
 	kind                  string
 	common                bool
-	created               time.Time
+	// public is what followers get: their server is told which of them we know.
+	public  bool
+	created time.Time
 }
 
 func newLetter(a sent) *letter {
-	l := &letter{uri: a.URI, actor: a.Actor, raw: a.Raw, digest: httpsig.Digest(a.Raw), contentDigest: httpsig.ContentDigest(a.Raw), created: a.CreatedAt}
+	l := &letter{uri: a.URI, actor: a.Actor, raw: a.Raw, digest: httpsig.Digest(a.Raw), contentDigest: httpsig.ContentDigest(a.Raw), public: a.Public, created: a.CreatedAt}
 	if parsed, err := vocab.ParseActivity(a.Raw); err == nil {
 		l.kind, l.common = kindOf(parsed)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"antiphon/internal/db"
 )
 
 var (
@@ -79,6 +81,7 @@ func (o *Outbox) Store(ctx context.Context, tx *gorm.DB, x Object) error {
 // owner and kind, and brings it back if it was deleted before that time. The errors to branch on are ErrOwner and
 // ErrOlder.
 func PutObject(ctx context.Context, tx *gorm.DB, x Object) error {
+	db.Touch(tx.Statement.Context, x.URI, x.Owner)
 	row, err := rowOf(x)
 	if err != nil {
 		return err
@@ -114,6 +117,7 @@ func AddObject(ctx context.Context, tx *gorm.DB, x Object) (added bool, err erro
 	if err != nil {
 		return false, err
 	}
+	db.Touch(ctx, x.URI, x.Owner)
 	result := tx.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "uri"}}, DoNothing: true}).Create(&row)
 	if result.Error != nil {
 		return false, fmt.Errorf("store %s: %w", x.URI, result.Error)
@@ -173,6 +177,7 @@ func ObjectByURI(ctx context.Context, tx *gorm.DB, uri string) (Object, error) {
 // DeleteObject marks a document as deleted, so that it is answered with 410 and no late Create brings it back. One that
 // was never here is remembered, too, for its owner.
 func DeleteObject(ctx context.Context, tx *gorm.DB, owner, uri string, local bool, now time.Time) error {
+	db.Touch(tx.Statement.Context, uri, owner)
 	now = now.UTC().Truncate(time.Second)
 	row := objectRow{
 		URI: uri, Kind: "Tombstone", Owner: owner, Local: local, Audience: Everyone, Raw: []byte("{}"),

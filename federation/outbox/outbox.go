@@ -67,6 +67,8 @@ type Outbox struct {
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger
 	now     func() time.Time
+	renders *renders
+	digests *digestCache
 	jitter  func() float64
 
 	dispatcher *dispatcher
@@ -88,7 +90,9 @@ func New(config Config, p Parts) *Outbox {
 		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
 		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, jitter: p.Jitter,
 		signers: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		renders: newRenders(), digests: &digestCache{actors: map[string]*digests{}},
 	}
+	o.db.OnChange(o.renders.changed)
 	o.dispatcher = newDispatcher(o)
 	o.hosts.Back(o.dispatcher.back)
 	return o
@@ -158,6 +162,7 @@ func (o *Outbox) Send(ctx context.Context, tx *gorm.DB, a Activity) error {
 		return fmt.Errorf("store activity %s: %w", parsed.ID, stored.Error)
 	}
 	if stored.RowsAffected > 0 && a.Public {
+		db.Touch(ctx, a.From)
 		if err := countOne(tx, a.From); err != nil {
 			return err
 		}

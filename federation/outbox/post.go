@@ -71,12 +71,15 @@ func PostOf(ctx context.Context, tx *gorm.DB, actorURI, track string) (Post, err
 
 // Timeline returns what the actors whom me follows have posted, and what me posted, newest first, from a position on.
 // It takes the newest of each from an index and merges these: what a page costs grows with whom one follows, not with
-// what is stored.
-func Timeline(ctx context.Context, tx *gorm.DB, me string, after Position, limit int) ([]Post, error) {
+// what is stored. Only narrows the query by the column of an actor's URI: to whom the member wants to see.
+func Timeline(ctx context.Context, tx *gorm.DB, me string, after Position, limit int, only ...func(q *gorm.DB, column string) *gorm.DB) ([]Post, error) {
 	newest := after.After(tx.Model(&Post{}).Select("posts.uri").Where("posts.actor = seen.actor"), "posts.published_at", "posts.uri").Limit(limit)
 	seen := tx.Raw("SELECT ? AS actor UNION SELECT followed FROM follows WHERE follower = ? AND state = 'accepted'", me, me)
 	var posts []Post
 	q := tx.WithContext(ctx).Table("(?) AS seen", seen).Select("p.*").Joins("JOIN posts AS p ON p.uri IN (?)", newest)
+	for _, narrow := range only {
+		q = narrow(q, "seen.actor")
+	}
 	if err := after.After(q, "p.published_at", "p.uri").Limit(limit).Scan(&posts).Error; err != nil {
 		return nil, fmt.Errorf("read timeline of %s: %w", me, err)
 	}

@@ -34,6 +34,9 @@ type counter struct {
 	ada, eve  *fedtest.Person
 	lin       actor.Actor
 	purchases *purchase.Service
+	room      *access.Service
+	trading   *trade.Service
+	peers     helpers
 	bought    purchase.Purchase
 	n         int
 }
@@ -46,15 +49,15 @@ func open(t *testing.T) *counter {
 	log := slog.New(slog.DiscardHandler)
 	i, peer := fedtest.New(t, fedtest.Options{Idle: true, Join: func(i *fedtest.Instance) {
 		c.purchases = purchase.New(i.BaseURL, purchase.Parts{DB: i.DB, Jobs: i.Queue, Log: log, Now: i.Clock.Now, Rand: rand.Reader})
-		room := access.New(access.Config{BaseURL: i.BaseURL}, access.Parts{
-			DB: i.DB, Jobs: i.Queue, Vault: secrets, Fetch: nowhere{}, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
+		c.room = access.New(access.Config{BaseURL: i.BaseURL, PerArtist: 4}, access.Parts{
+			DB: i.DB, Jobs: i.Queue, Vault: secrets, Peers: &c.peers, Fetch: nowhere{}, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 		})
-		room.Register(i.Queue)
-		trading := trade.New(trade.Parts{
-			BaseURL: i.BaseURL, DB: i.DB, Actors: i.Actors, Outbox: i.Outbox, Purchases: c.purchases, Access: room, Jobs: i.Queue, Log: log, Now: i.Clock.Now,
+		c.room.Register(i.Queue)
+		c.trading = trade.New(trade.Parts{
+			BaseURL: i.BaseURL, DB: i.DB, Actors: i.Actors, Outbox: i.Outbox, Purchases: c.purchases, Access: c.room, Jobs: i.Queue, Log: log, Now: i.Clock.Now,
 		})
-		trading.Register(i.Queue)
-		trading.Receive(i.Inbox)
+		c.trading.Register(i.Queue)
+		c.trading.Receive(i.Inbox)
 	}}), fedtest.NewPeer(t)
 	c.Instance, c.ada, c.eve, c.lin = i, peer.Person(t, "ada"), peer.Person(t, "eve"), i.User(t, "lin", actor.Listener)
 	i.Start(t)

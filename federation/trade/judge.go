@@ -44,7 +44,7 @@ func (s *Service) final(ctx context.Context, in inbox.Incoming, err error) (bool
 	if errors.As(err, &byAccess) || errors.As(err, &byPurchase) {
 		return true, nil
 	}
-	for _, known := range []error{errSender, proof.ErrForm, proof.ErrSignature, vocab.ErrInvalid, jsonld.ErrMalformed, jsonld.ErrLimit} {
+	for _, known := range []error{errSender, access.ErrNotYours, proof.ErrForm, proof.ErrSignature, vocab.ErrInvalid, jsonld.ErrMalformed, jsonld.ErrLimit} {
 		if errors.Is(err, known) {
 			return true, nil
 		}

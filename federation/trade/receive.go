@@ -19,6 +19,7 @@ import (
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/vocab"
+	"antiphon/vocab/jsonld"
 	"antiphon/vocab/multikey"
 )
 
@@ -46,7 +47,7 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
 	}
-	if err := s.Access.Meet(ctx, in.Actor.URI); err != nil {
+	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
 	}
 	price, err := amount.Parse(a.Amount, a.Asset)
@@ -185,6 +186,9 @@ func termsOf(a vocab.Agreement) (purchase.Terms, error) {
 		Provider: a.Invoice.Provider, Asset: invoiced.Asset, Units: invoiced.Units, Decimals: a.Invoice.Decimals,
 		Target: a.Invoice.Target, Identifier: a.Invoice.Identifier, Expires: a.Invoice.Expires,
 	}
+	if vocab.SameOrigin(a.Invoice.URL, a.ID) {
+		t.Invoice.URL = a.Invoice.URL
+	}
 	return t, nil
 }
 
@@ -209,10 +213,10 @@ func (s *Service) fragmentOf(offer string) (string, bool) {
 	return kfrag, ok && strings.HasPrefix(kfrag, s.BaseURL+"/kfrags/")
 }
 
-// noted keeps a seller's words about an order that is not granted yet.
+// noted keeps a seller's words about an order.
 func (s *Service) noted(ctx context.Context, in inbox.Incoming) error {
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary)
+		return s.Purchases.Noted(tx, in.Actor.URI, in.Activity.Object.ID, in.Activity.Summary, in.Activity.Code == settled)
 	})
 }
 
@@ -229,8 +233,12 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	if err := s.fits(ctx, r); err != nil {
 		return err
 	}
+	keys, err := s.keyOf(ctx, verified.VerificationMethod)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw); err != nil {
+		if err := s.Purchases.ReceiptArrived(tx, in.Actor.URI, r.Agreement, r.ID, verified.Raw, keys); err != nil {
 			return err
 		}
 		now := s.Now().UTC()
@@ -238,6 +246,20 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 			URI: r.ID, Kind: string(vocab.KindReceipt), Owner: r.AttributedTo, Audience: []string{r.To}, Raw: verified.Raw, Created: now, Updated: now,
 		})
 	})
+}
+
+// keyOf is the snapshot of the key that a proof was checked with, which a buyer keeps for the day when its actor's server
+// is gone.
+func (s *Service) keyOf(ctx context.Context, method string) ([]byte, error) {
+	key, controller, err := s.Actors.ProofKeyOf(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	text, err := multikey.EncodeEd25519(key)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", method, err)
+	}
+	return jsonld.Canonicalize(vocab.Snapshot{ID: controller, ProofKeys: []vocab.Key{{ID: method, Multikey: text}}}.Object())
 }
 
 // grant keeps a grant, or a later form of one, and ends its purchase.
@@ -295,11 +317,6 @@ func (s *Service) proofKeys(ctx context.Context, artist actor.Actor) (map[string
 		}
 	}
 	return keys, nil
-}
-
-// revoked erases what is held of a grant that its artist has taken back.
-func (s *Service) revoked(ctx context.Context, in inbox.Incoming) error {
-	return s.Access.Erase(ctx, in.Actor.URI, in.Activity.Object.ID)
 }
 
 func digest(s string) string {

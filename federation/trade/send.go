@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/federation/outbox"
+	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/vocab"
 )
@@ -54,6 +55,7 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 		if o.Ground == payments.GroundPayment {
 			a.Invoice = &vocab.Invoice{
 				Provider: o.Provider, Price: price(o), Target: o.Target, Identifier: o.Identifier, Expires: o.ExpiresAt.UTC(),
+				URL: o.PayURL(),
 			}
 		}
 		return a.Object(), nil
@@ -63,31 +65,47 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	}
 	object := s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw)
 	if s.ofGuest(o.Offer, o.Buyer) {
-		return s.acceptGuest(ctx, o, object)
+		if err := s.acceptGuest(ctx, o, object); err != nil {
+			return err
+		}
+		return s.Orders.Invoiced(ctx, o.URI)
 	}
-	return s.send(ctx, object, vocab.Activity{
+	err = s.send(ctx, object, vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
 		Object: vocab.Ref{ID: o.Offer}, Result: vocab.Ref{ID: o.URI, Raw: raw},
 	})
+	if err != nil {
+		return err
+	}
+	return s.Orders.Invoiced(ctx, o.URI)
 }
 
 func price(o payments.Order) vocab.Price {
 	return vocab.Price{Amount: o.Units.String(), Asset: string(o.Asset), Decimals: o.Decimals}
 }
 
+// settled is the code of words that a buyer should read also when the grant is there.
+const settled = "settled"
+
 // sendWords tells a buyer what is unusual about an order, as the summary of an Update of its agreement.
-func (s *Service) sendWords(ctx context.Context, order, words string) error {
-	o, err := payments.OrderByURI(ctx, s.DB.Read, order)
+func (s *Service) sendWords(ctx context.Context, f payments.OrderNoted) error {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, f.Order)
 	if err != nil {
 		return err
 	}
 	if s.ofGuest(o.Offer, o.Buyer) {
-		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.Purchases.Noted(tx, o.Artist, o.URI, words) })
+		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+			return s.Purchases.Noted(tx, o.Artist, o.URI, f.Words, f.Settled)
+		})
 	}
-	return s.send(ctx, nil, vocab.Activity{
-		ID: o.URI + "/words/" + digest(words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
-		Object: vocab.Ref{ID: o.URI}, Summary: words,
-	})
+	a := vocab.Activity{
+		ID: o.URI + "/words/" + digest(f.Words), Type: vocab.VerbUpdate, Actor: o.Artist, To: []string{o.Buyer},
+		Object: vocab.Ref{ID: o.URI}, Summary: f.Words,
+	}
+	if f.Settled {
+		a.Code = settled
+	}
+	return s.send(ctx, nil, a)
 }
 
 // sendReceipt is the payment-confirmed activity.
@@ -123,19 +141,63 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 // sendGrant brings a grant to its buyer.
 func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	g, err := s.Access.Grant(ctx, uri)
+	if errors.Is(err, access.ErrRevoked) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if o, err := payments.OrderByURI(ctx, s.DB.Read, g.Agreement); err == nil && s.ofGuest(o.Offer, o.Buyer) {
-		return s.keepForGuest(ctx, uri)
-	} else if err != nil && !errors.Is(err, payments.ErrNotFound) {
+	if is, err := s.forGuest(ctx, g); err != nil {
 		return err
+	} else if is {
+		return s.keepForGuest(ctx, uri)
 	}
 	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
 	if err != nil {
 		return err
 	}
-	return s.create(ctx, s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw), g.To)
+	o := s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw)
+	o.Updated = g.Updated
+	return s.create(ctx, o, g.To)
+}
+
+// sendChange brings a grant's buyer the form that it has now.
+func (s *Service) sendChange(ctx context.Context, uri string) error {
+	g, err := s.Access.Grant(ctx, uri)
+	if errors.Is(err, access.ErrRevoked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if is, err := s.forGuest(ctx, g); err != nil {
+		return err
+	} else if is {
+		return s.keepForGuest(ctx, uri)
+	}
+	raw, err := s.kept(ctx, uri)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		// Its Create may be on its way in the form before this one.
+		return fmt.Errorf("grant %s is not sent yet", uri)
+	}
+	if have, err := vocab.ReadGrant(raw); err != nil || !have.Updated.Equal(g.Updated) {
+		if raw, err = s.sign(ctx, g.AttributedTo, g.Object()); err != nil {
+			return err
+		}
+	}
+	o := s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw)
+	o.Updated = g.Updated
+	err = s.send(ctx, o, vocab.Activity{
+		ID: fmt.Sprintf("%s/update/%d", uri, g.Set), Type: vocab.VerbUpdate, Actor: g.AttributedTo, Object: vocab.Ref{ID: uri, Raw: raw}, To: []string{g.To},
+	})
+	if errors.Is(err, outbox.ErrOlder) {
+		// It was taken back meanwhile.
+		return nil
+	}
+	return err
 }
 
 // create sends a new signed object to one actor.

@@ -55,9 +55,12 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f purchase.OfferMade) error { return s.sendOffer(ctx, f.Purchase) })
 	worker(q, func(ctx context.Context, f payments.OrderPlaced) error { return s.sendAccept(ctx, f.Order) })
 	worker(q, func(ctx context.Context, f payments.OrderPaid) error { return s.sendReceipt(ctx, f.Order) })
-	worker(q, func(ctx context.Context, f payments.OrderNoted) error { return s.sendWords(ctx, f.Order, f.Words) })
+	worker(q, func(ctx context.Context, f payments.OrderNoted) error { return s.sendWords(ctx, f) })
 	worker(q, func(ctx context.Context, f access.GrantIssued) error { return s.sendGrant(ctx, f.Grant) })
 	worker(q, func(ctx context.Context, f access.KfragsMade) error { return s.sendKfrags(ctx, f.Grant, f.Set) })
+	worker(q, func(ctx context.Context, f access.GrantChanged) error { return s.sendChange(ctx, f.Grant) })
+	worker(q, func(ctx context.Context, f access.KfragsDropped) error { return s.sendDrops(ctx, f.Grant, f.Set) })
+	worker(q, func(ctx context.Context, f access.GrantRevoked) error { return s.sendRevocation(ctx, f.Grant) })
 }
 
 // Receive registers what arrives.
@@ -72,15 +75,20 @@ func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbCreate, string(vocab.KindAccessGrant), s.judged(s.grant))
 	in.Handle(vocab.VerbUpdate, string(vocab.KindAccessGrant), s.judged(s.grant))
 	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.judged(s.revoked))
+	in.Handle(vocab.VerbDelete, string(vocab.KindKeyFragment), s.judged(s.dropped))
+	in.Handle(vocab.VerbAccept, string(vocab.VerbDelete), s.judged(s.erased))
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {
 		if agreed, err := s.Purchases.Agreed(ctx, uri); err != nil || agreed {
 			return string(vocab.KindAgreement), err
 		}
-		known, err := s.Access.Knows(ctx, uri)
-		if err != nil || !known {
+		if known, err := s.Access.Knows(ctx, uri); err != nil || known {
+			return string(vocab.KindAccessGrant), err
+		}
+		held, err := s.Access.HoldsFragment(ctx, uri)
+		if err != nil || !held {
 			return "", err
 		}
-		return string(vocab.KindAccessGrant), nil
+		return string(vocab.KindKeyFragment), nil
 	})
 }
 
@@ -102,13 +110,18 @@ func (s *Service) signed(ctx context.Context, uri, signer string, object func() 
 	if err != nil {
 		return nil, err
 	}
+	return s.sign(ctx, signer, unsigned)
+}
+
+// sign gives an object its signer's proof.
+func (s *Service) sign(ctx context.Context, signer string, unsigned map[string]any) ([]byte, error) {
 	method, key, err := s.Actors.ProofKey(ctx, signer)
 	if err != nil {
 		return nil, fmt.Errorf("proof key of %s: %w", signer, err)
 	}
-	_, raw, err = proof.Sign(unsigned, key, method, s.Now().UTC().Truncate(time.Second))
+	_, raw, err := proof.Sign(unsigned, key, method, s.Now().UTC().Truncate(time.Second))
 	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", uri, err)
+		return nil, fmt.Errorf("sign %v: %w", unsigned["id"], err)
 	}
 	return raw, nil
 }

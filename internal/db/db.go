@@ -35,7 +35,8 @@ type DB struct {
 	// Dialect tells which database this is.
 	Dialect migrations.Dialect
 
-	group group
+	changes watchers
+	group   group
 }
 
 // Open opens the database at dsn and migrates it. A dsn that begins with postgres:// or postgresql:// is PostgreSQL's;
@@ -46,6 +47,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		return nil, err
 	}
 	version, err := migrations.Up(ctx, d.SQL(), d.Dialect)
+	if err == nil {
+		err = d.watchTables()
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -122,8 +126,13 @@ func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) e
 	if ctx.Value(groupKey{}) != nil {
 		return d.join(ctx, fn)
 	}
-	ctx = context.WithValue(ctx, txKey{}, true)
-	return d.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return fn(ctx, tx) })
+	changed := &pending{keys: map[string]bool{}}
+	ctx = context.WithValue(ctx, txKey{}, changed)
+	if err := d.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return fn(ctx, tx) }); err != nil {
+		return err
+	}
+	d.changes.tell(changed.list())
+	return nil
 }
 
 // Close closes the pools.

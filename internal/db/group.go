@@ -34,11 +34,13 @@ type member struct {
 	fn   func(ctx context.Context, tx *gorm.DB) error
 	err  error
 	done chan struct{}
+	// changed is what fn has changed.
+	changed *pending
 }
 
 // join waits until fn has been committed, or has failed.
 func (d *DB) join(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error {
-	m := &member{ctx: ctx, fn: fn, done: make(chan struct{})}
+	m := &member{ctx: ctx, fn: fn, done: make(chan struct{}), changed: &pending{keys: map[string]bool{}}}
 	d.group.mu.Lock()
 	d.group.waiting = append(d.group.waiting, m)
 	if !d.group.busy {
@@ -90,6 +92,9 @@ func (d *DB) commit(members []*member) {
 		if err != nil && m.err == nil {
 			m.err = fmt.Errorf("shared transaction: %w", err)
 		}
+		if m.err == nil {
+			d.changes.tell(m.changed.list())
+		}
 		close(m.done)
 	}
 }
@@ -105,6 +110,6 @@ func (m *member) run(tx *gorm.DB) (err error) {
 	if err := m.ctx.Err(); err != nil {
 		return err
 	}
-	ctx := context.WithValue(context.WithoutCancel(m.ctx), txKey{}, true)
+	ctx := context.WithValue(context.WithoutCancel(m.ctx), txKey{}, m.changed)
 	return m.fn(ctx, tx.WithContext(ctx))
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,25 +40,74 @@ type instance struct {
 	// serves says whether it holds fragments for foreign artists.
 	serves bool
 	now    time.Time
+	// known are the sellers that it can reach; away and hangs are how it answers itself.
+	known       []*instance
+	away, hangs atomic.Bool
+	readings    atomic.Int64
 	// shelf is the only other instance on its network.
 	shelf shelf
 }
 
-func (i *instance) Proxies(ctx context.Context, _, _ string) ([]access.Proxy, error) {
+func (i *instance) Proxies(ctx context.Context, _ []string, _ string) ([]access.Proxy, error) {
 	var proxies []access.Proxy
 	for _, p := range i.peers {
-		key, _, err := p.SealingKey(ctx)
+		proxy, err := i.Find(ctx, p.InstanceActor())
 		if err != nil {
 			return nil, err
 		}
-		proxies = append(proxies, access.Proxy{
-			Actor: p.InstanceActor(), Reencrypt: p.ReencryptURL(), SealingKeyID: p.InstanceActor() + "#sealing-1", SealingKey: key,
-		})
+		proxies = append(proxies, proxy)
 	}
 	return proxies, nil
 }
 
-func (i *instance) Meet(context.Context, string) error { return nil }
+func (i *instance) Find(ctx context.Context, uri string) (access.Proxy, error) {
+	for _, p := range i.peers {
+		if p.InstanceActor() != uri && p.base != "https://"+uri {
+			continue
+		}
+		key, _, err := p.SealingKey(ctx)
+		return access.Proxy{
+			Actor: p.InstanceActor(), Reencrypt: p.ReencryptURL(), SealingKeyID: p.InstanceActor() + "#sealing-1", SealingKey: key,
+		}, err
+	}
+	return access.Proxy{}, &access.Refusal{Code: "unknown", Words: "There is no such instance."}
+}
+
+func (i *instance) Meet(context.Context, []string, string) error { return nil }
+
+func (i *instance) Probe(_ context.Context, p access.Proxy) error {
+	for _, peer := range i.peers {
+		if peer.ReencryptURL() == p.Reencrypt && peer.away.Load() {
+			return errors.New("connection refused")
+		}
+	}
+	return nil
+}
+
+func (i *instance) Revocations(ctx context.Context, seller, after string) ([]access.Revocation, error) {
+	i.readings.Add(1)
+	for _, p := range i.known {
+		switch {
+		case p.base != seller:
+		case p.hangs.Load():
+			<-ctx.Done()
+			return nil, ctx.Err()
+		case p.away.Load():
+			return nil, errors.New("connection refused")
+		default:
+			list, err := p.RevocationsFor(ctx, i.InstanceActor(), after)
+			if err != nil {
+				return nil, err
+			}
+			body, err := json.Marshal(list)
+			if err != nil {
+				return nil, err
+			}
+			return access.ParseRevocations(seller, body)
+		}
+	}
+	return nil, errors.New("no such seller")
+}
 
 func (i *instance) Trusts(_ context.Context, artist string) bool {
 	return i.serves || strings.HasPrefix(artist, i.base+"/")
@@ -98,6 +148,9 @@ func open(t *testing.T, fresh fresh, base string, serves bool) *instance {
 	i.Register(queue)
 	jobs.Handle(queue, jobs.Handler[access.GrantIssued]{Work: nothing[access.GrantIssued]})
 	jobs.Handle(queue, jobs.Handler[access.KfragsMade]{Work: nothing[access.KfragsMade]})
+	jobs.Handle(queue, jobs.Handler[access.GrantChanged]{Work: nothing[access.GrantChanged]})
+	jobs.Handle(queue, jobs.Handler[access.KfragsDropped]{Work: nothing[access.KfragsDropped]})
+	jobs.Handle(queue, jobs.Handler[access.GrantRevoked]{Work: nothing[access.GrantRevoked]})
 	must(t, queue.Open())
 	t.Cleanup(func() { _ = database.Close(); _ = store.Close() })
 	return i
@@ -122,6 +175,7 @@ func sell(t *testing.T, database fresh) *sale {
 		seller: open(t, database, "https://s.example", true), home: open(t, database, "https://b.example", true), proxy: open(t, database, "https://p.example", true),
 	}
 	s.seller.peers = []*instance{s.home, s.proxy}
+	s.home.known, s.proxy.known = []*instance{s.seller}, []*instance{s.seller}
 	var err error
 	s.key, err = seal.NewContentKey(rand.Reader)
 	must(t, err)
@@ -321,11 +375,11 @@ func reencryptRefuses(t *testing.T, database fresh) {
 	s.proxy.now = s.proxy.now.Add(-time.Hour)
 	want("before its time", ask(s.proxy, s.grant.ID, 1, capsule, "h", nil), "expired")
 	s.proxy.now = s.proxy.now.Add(time.Hour)
-	if err := s.proxy.Erase(t.Context(), "https://evil.example/users/eve", s.grant.ID); err == nil {
+	if err := s.proxy.Erase(t.Context(), "https://evil.example/users/eve", s.grant.ID, ""); err == nil {
 		t.Error("a stranger erased the grant")
 	}
 	want("after a stranger's Delete", ask(s.proxy, s.grant.ID, 1, capsule, "i", nil), "ok")
-	must(t, s.proxy.Erase(t.Context(), s.track.Artist, s.grant.ID))
+	must(t, s.proxy.Erase(t.Context(), s.track.Artist, s.grant.ID, ""))
 	want("revoked", ask(s.proxy, s.grant.ID, 1, capsule, "j", nil), "revoked")
 	var refused *access.Refusal
 	for _, k := range s.kfrags {

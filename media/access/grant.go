@@ -33,13 +33,15 @@ type grantRow struct {
 	StartTime     time.Time
 	EndTime       *time.Time
 	RevokedAt     *time.Time
-	UpdatedAt     time.Time
-	CreatedAt     time.Time
+	// Reason is what the artist said when taking the grant back.
+	Reason    string
+	UpdatedAt time.Time
+	CreatedAt time.Time
 }
 
 func (grantRow) TableName() string { return "grants" }
 
-// Grant returns an issued grant as the unsigned object that its buyer gets, or [ErrUnknownGrant].
+// Grant returns an issued grant as the unsigned object that its buyer gets, or [ErrUnknownGrant], or [ErrRevoked].
 func (s *Service) Grant(ctx context.Context, uri string) (vocab.Grant, error) {
 	var row grantRow
 	err := s.db.Read.WithContext(ctx).Where("uri = ?", uri).Take(&row).Error
@@ -49,21 +51,20 @@ func (s *Service) Grant(ctx context.Context, uri string) (vocab.Grant, error) {
 	if err != nil {
 		return vocab.Grant{}, err
 	}
+	if row.RevokedAt != nil {
+		return vocab.Grant{}, fmt.Errorf("%w: %s", ErrRevoked, uri)
+	}
 	return s.object(ctx, row)
 }
 
 func (s *Service) object(ctx context.Context, row grantRow) (vocab.Grant, error) {
-	p, err := s.Product(ctx, row.Product)
-	if err != nil {
-		return vocab.Grant{}, err
-	}
-	verifying, _, err := s.VerifyingKey(ctx, row.Artist)
+	verifying, delegating, err := s.publicKeys(ctx, row)
 	if err != nil {
 		return vocab.Grant{}, err
 	}
 	g := vocab.Grant{
 		ID: row.URI, AttributedTo: row.Artist, To: row.Buyer, Agreement: row.Agreement, Receipt: row.Receipt, Product: row.Product,
-		Version: row.Version, DelegatingKey: p.DelegatingKey, VerifyingKey: verifying, ReceivingKey: row.ReceivingKey,
+		Version: row.Version, DelegatingKey: delegating, VerifyingKey: verifying, ReceivingKey: row.ReceivingKey,
 		RequestingKey: row.RequestingKey, Set: row.SetNumber, Threshold: row.Threshold,
 		StartTime: row.StartTime, EndTime: row.EndTime, Updated: row.UpdatedAt,
 	}
@@ -94,6 +95,8 @@ const (
 	madeWaiting  = "waiting"
 	madeAccepted = "accepted"
 	madeRejected = "rejected"
+	// madeWithdrawn is one of a grant that was taken back before its proxy answered.
+	madeWithdrawn = "withdrawn"
 )
 
 // Kfrag is a fragment to be delivered: Object is the unsigned KeyFragment in JSON.
@@ -115,17 +118,6 @@ func (s *Service) KfragsWaiting(ctx context.Context, grant string, set int) ([]K
 		kfrags[i] = Kfrag{URI: row.URI, Proxy: row.Proxy, Object: row.Object}
 	}
 	return kfrags, nil
-}
-
-// KfragAnswered records a proxy's Accept (code "") or Reject; the sealed fragment is then forgotten here.
-func (s *Service) KfragAnswered(ctx context.Context, proxy, kfrag, code string) error {
-	values := map[string]any{"state": madeAccepted, "code": code, "object": []byte{}, "updated_at": s.utc()}
-	if code != "" {
-		values["state"] = madeRejected
-		s.log.Warn("proxy refused a key fragment", "proxy", proxy, "kfrag", kfrag, "code", code)
-	}
-	return s.db.Write.WithContext(ctx).Model(&madeRow{}).
-		Where("uri = ? AND proxy = ? AND state = ?", kfrag, proxy, madeWaiting).Updates(values).Error
 }
 
 // ArtistOf returns who made a fragment's grant, so that the answer to it is given the right inbox.

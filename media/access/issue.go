@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -11,14 +10,10 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/media"
-	"antiphon/media/pre/hpke"
 	"antiphon/media/pre/umbral"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
 )
-
-// kfragInfo is the HPKE info of a sealed fragment.
-const kfragInfo = "antiphon/kfrag/v1"
 
 // Request asks for a grant.
 type Request struct {
@@ -32,12 +27,11 @@ type Request struct {
 type Prepared struct {
 	service *Service
 	grant   grantRow
-	made    []madeRow
-	own     *heldRow
+	set     *madeSet
 }
 
-// Prepare makes the key fragments of a grant and seals each to its proxy: 2 of them open when there are three proxies
-// or more, else 1. It asks the peers for their keys, so it runs outside of any transaction.
+// Prepare makes the first set of key fragments of a grant and seals each to its proxy. What it needs to know of the
+// proxies is known here, but it takes milliseconds, so it runs outside of any transaction.
 func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	p, err := s.Product(ctx, r.Product)
 	if err != nil {
@@ -46,11 +40,11 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	if p.Version != r.Version || p.Artist != r.Artist {
 		return nil, fmt.Errorf("product %s is not what the order names", r.Product)
 	}
-	items, capsules, err := s.items(ctx, p)
+	items, err := s.items(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	proxies, err := s.proxies(ctx, r)
+	candidates, err := s.candidates(ctx, r.Artist, r.Buyer)
 	if err != nil {
 		return nil, err
 	}
@@ -58,132 +52,49 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	g := grantRow{
 		URI: s.base + "/grants/" + newID(), Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: r.Version,
 		Agreement: r.Agreement, Receipt: r.Receipt, ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
-		SetNumber: 1, Threshold: 1, StartTime: now, UpdatedAt: now, CreatedAt: now,
-	}
-	if len(proxies) >= 3 {
-		g.Threshold = 2
-	}
-	list := make([]vocab.Proxy, len(proxies))
-	for i, proxy := range proxies {
-		list[i] = vocab.Proxy{Actor: proxy.Actor, Reencrypt: proxy.Reencrypt}
-	}
-	if g.Proxies, err = text(list); err != nil {
-		return nil, err
+		SetNumber: 1, StartTime: now, UpdatedAt: now, CreatedAt: now,
 	}
 	if g.Items, err = text(items); err != nil {
 		return nil, err
 	}
-	prepared := &Prepared{service: s, grant: g}
-	return prepared, s.split(ctx, prepared, p, proxies, capsules)
+	set, err := s.split(ctx, g, 1, candidates[:min(len(candidates), s.config.Proxies)])
+	if err != nil {
+		return nil, err
+	}
+	// The buyer gets the first set at once: a fragment that is still on its way is there when it is asked for again.
+	set.row.State = setCurrent
+	g.Threshold, g.Proxies = set.row.Threshold, set.row.Proxies
+	return &Prepared{service: s, grant: g, set: set}, nil
 }
 
-// Meet makes sure that those who would hold fragments of a grant to buyer are known here. It is called when the buyer
-// offers, whose instance is there at that moment: it may be away when the payment is confirmed.
-func (s *Service) Meet(ctx context.Context, buyer string) error { return s.peers.Meet(ctx, buyer) }
+// Meet makes sure that those who would hold fragments of a grant of artist to buyer are known here. It is called when
+// the buyer offers, whose instance is there at that moment: it may be away when the payment is confirmed.
+func (s *Service) Meet(ctx context.Context, artist, buyer string) error {
+	chosen, err := s.Chosen(ctx, artist)
+	if err != nil {
+		return err
+	}
+	return s.peers.Meet(ctx, chosen, buyer)
+}
 
-// items are the product's tracks as a grant names them, and the SHA-256 of each capsule.
-func (s *Service) items(ctx context.Context, p Product) ([]vocab.Item, [][]byte, error) {
+// items are the product's tracks as a grant names them.
+func (s *Service) items(ctx context.Context, p Product) ([]vocab.Item, error) {
 	var rows []Capsule
 	err := s.db.Read.WithContext(ctx).Where("product = ? AND version = ?", p.URI, p.Version).Order("track").Find(&rows).Error
 	if err != nil || len(rows) == 0 {
-		return nil, nil, fmt.Errorf("capsules of %s: none, or %w", p.URI, err)
+		return nil, fmt.Errorf("capsules of %s: none, or %w", p.URI, err)
 	}
 	var items []vocab.Item
-	var hashes [][]byte
 	for _, row := range rows {
 		t, err := media.ByURI(ctx, s.db.Read, row.Track)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		items = append(items, vocab.Item{
 			Track: t.URI, Capsule: row.Capsule, Ciphertext: row.Ciphertext, Manifest: t.Manifest, ContentKeyHash: t.ContentKeyHash,
 		})
-		sum := sha256.Sum256(row.Capsule)
-		hashes = append(hashes, sum[:])
 	}
-	return items, hashes, nil
-}
-
-// proxies are this instance and its peers for the grant, at most 16.
-func (s *Service) proxies(ctx context.Context, r Request) ([]Proxy, error) {
-	public, number, err := s.SealingKey(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("own sealing key: %w", err)
-	}
-	proxies := []Proxy{{Actor: s.InstanceActor(), Reencrypt: s.ReencryptURL(), SealingKeyID: s.sealingKeyID(number), SealingKey: public}}
-	others, err := s.peers.Proxies(ctx, r.Artist, r.Buyer)
-	if err != nil {
-		return nil, fmt.Errorf("find proxies: %w", err)
-	}
-	for _, other := range others {
-		if other.Actor != s.InstanceActor() && len(proxies) < 16 {
-			proxies = append(proxies, other)
-		}
-	}
-	return proxies, nil
-}
-
-// split makes one fragment per proxy, seals it, and drafts its KeyFragment.
-func (s *Service) split(ctx context.Context, prepared *Prepared, p Product, proxies []Proxy, capsules [][]byte) error {
-	g := prepared.grant
-	keys, err := s.artist(ctx, g.Artist)
-	if err != nil {
-		return err
-	}
-	delegating, err := keys.Product(p.URI, p.Version)
-	if err != nil {
-		return err
-	}
-	signing, err := keys.Signing()
-	if err != nil {
-		return err
-	}
-	receiving, err := point(g.ReceivingKey)
-	if err != nil {
-		return fmt.Errorf("receiving key of %s: %w", g.Buyer, err)
-	}
-	kfrags, err := umbral.GenerateKeyFrags(s.rand, umbral.KeyFragParams{
-		Delegating: delegating, Receiving: receiving, Signing: signing, Threshold: g.Threshold, Shares: len(proxies),
-	})
-	if err != nil {
-		return fmt.Errorf("make key fragments: %w", err)
-	}
-	verifying, err := multikey.EncodeSecp256k1(signing.PublicKey().Bytes())
-	if err != nil {
-		return err
-	}
-	for i, proxy := range proxies {
-		k := vocab.KeyFragment{
-			ID: s.base + "/kfrags/" + newID(), AttributedTo: g.Artist, Target: proxy.Actor, Grant: g.URI, Set: g.SetNumber,
-			DelegatingKey: p.DelegatingKey, VerifyingKey: verifying, ReceivingKey: g.ReceivingKey, RequestingKey: g.RequestingKey,
-			Capsules: capsules, StartTime: g.StartTime, EndTime: g.EndTime, Updated: g.UpdatedAt,
-		}
-		aad, err := vocab.AAD(k.Object())
-		if err != nil {
-			return fmt.Errorf("aad of fragment: %w", err)
-		}
-		k.Sealed.Key = proxy.SealingKeyID
-		k.Sealed.Enc, k.Sealed.Ciphertext, err = hpke.Seal(s.rand, proxy.SealingKey, []byte(kfragInfo), aad, kfrags[i].Bytes())
-		if err != nil {
-			return fmt.Errorf("seal fragment to %s: %w", proxy.Actor, err)
-		}
-		object, err := json.Marshal(k.Object())
-		if err != nil {
-			return fmt.Errorf("encode fragment: %w", err)
-		}
-		row := madeRow{URI: k.ID, GrantURI: g.URI, SetNumber: g.SetNumber, Proxy: proxy.Actor, Object: object, State: madeWaiting, UpdatedAt: g.UpdatedAt}
-		if proxy.Actor == s.InstanceActor() {
-			// Our own fragment takes no way over the network: it goes into custody with the grant.
-			held, err := s.custody(k, aad)
-			if err != nil {
-				return err
-			}
-			prepared.own = &held
-			row.State, row.Object = madeAccepted, []byte{}
-		}
-		prepared.made = append(prepared.made, row)
-	}
-	return nil
+	return items, nil
 }
 
 // Issue writes the grant, its fragments and the jobs that deliver them inside tx, and returns the grant's URI.
@@ -191,18 +102,10 @@ func (p *Prepared) Issue(ctx context.Context, tx *gorm.DB) (string, error) {
 	if err := tx.Create(&p.grant).Error; err != nil {
 		return "", fmt.Errorf("write grant: %w", err)
 	}
-	if err := tx.Create(&p.made).Error; err != nil {
-		return "", fmt.Errorf("write fragments: %w", err)
-	}
-	if p.own != nil {
-		if err := tx.Create(p.own).Error; err != nil {
-			return "", fmt.Errorf("keep own fragment: %w", err)
-		}
-	}
-	if err := p.service.jobs.Insert(ctx, tx, GrantIssued{Grant: p.grant.URI}); err != nil {
+	if err := p.service.write(ctx, tx, p.set); err != nil {
 		return "", err
 	}
-	return p.grant.URI, p.service.jobs.Insert(ctx, tx, KfragsMade{Grant: p.grant.URI, Set: p.grant.SetNumber})
+	return p.grant.URI, p.service.jobs.Insert(ctx, tx, GrantIssued{Grant: p.grant.URI})
 }
 
 // CheckReceivingKey refuses a receiving key of a buyer that no grant of this artist's product could be made to: one

@@ -17,16 +17,18 @@ import (
 
 // keptGrant is a grant that a user of this instance received, byte for byte as its seller signed it.
 type keptGrant struct {
-	URI        string `gorm:"primaryKey"`
-	Buyer      string
-	Artist     string
-	Product    string
-	Agreement  string
-	Receipt    string
-	Raw        []byte
-	Keys       string
-	EndTime    *time.Time
-	RevokedAt  *time.Time
+	URI       string `gorm:"primaryKey"`
+	Buyer     string
+	Artist    string
+	Product   string
+	Agreement string
+	Receipt   string
+	Raw       []byte
+	Keys      string
+	EndTime   *time.Time
+	RevokedAt *time.Time
+	// Reason is what the artist said when taking the grant back.
+	Reason     string
 	UpdatedAt  time.Time
 	ReceivedAt time.Time
 }
@@ -71,8 +73,15 @@ func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g v
 			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
 		}
 	}
+	gone, err := isRevoked(tx, g.ID)
+	if err != nil {
+		return err
+	}
+	if gone {
+		return &Refusal{"revoked", "This grant was revoked."}
+	}
 	var old keptGrant
-	err := tx.Where("uri = ?", g.ID).Take(&old).Error
+	err = tx.Where("uri = ?", g.ID).Take(&old).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return fmt.Errorf("look up grant: %w", err)
 	}
@@ -126,7 +135,7 @@ func originOf(grant string) string {
 	return scheme + "://" + host
 }
 
-// GrantOf returns the buyer's standing grant of a track, or [ErrUnknownGrant].
+// GrantOf returns the buyer's standing grant of a track, or [ErrUnknownGrant], or where there was one [ErrRevoked].
 func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error) {
 	var row keptGrant
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
@@ -134,13 +143,46 @@ func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error
 		Where("grants_held.end_time IS NULL OR grants_held.end_time > ?", s.now().UTC()).
 		Order("grants_held.received_at DESC").Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return Kept{}, fmt.Errorf("%w: of %s", ErrUnknownGrant, track)
+		return Kept{}, s.notGranted(ctx, buyer, track)
 	}
 	if err != nil {
 		return Kept{}, err
 	}
 	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt}
 	return k, json.Unmarshal([]byte(row.Keys), &k.Keys)
+}
+
+// notGranted says why a buyer has no grant of a track.
+func (s *Service) notGranted(ctx context.Context, buyer, track string) error {
+	var n int64
+	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
+		Where("grants_held.buyer = ? AND grant_items.track = ? AND grants_held.revoked_at IS NOT NULL", buyer, track).Count(&n).Error
+	if err != nil {
+		return fmt.Errorf("look up revoked grants: %w", err)
+	}
+	if n > 0 {
+		return fmt.Errorf("%w: of %s", ErrRevoked, track)
+	}
+	return fmt.Errorf("%w: of %s", ErrUnknownGrant, track)
+}
+
+// Withdrawn is a track whose grant its artist has taken back.
+type Withdrawn struct {
+	Track, Artist, Reason string
+	RevokedAt             time.Time
+}
+
+// Withdrawals returns what a buyer was granted and has no more, the latest first; what was granted again is not among
+// them.
+func (s *Service) Withdrawals(ctx context.Context, buyer string, limit int) ([]Withdrawn, error) {
+	var rows []Withdrawn
+	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
+		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.reason AS reason, grants_held.revoked_at AS revoked_at").
+		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NOT NULL", buyer).
+		Where("NOT EXISTS (SELECT 1 FROM grants_held h JOIN grant_items i ON i.grant_uri = h.uri WHERE h.buyer = grants_held.buyer" +
+			" AND i.track = grant_items.track AND h.revoked_at IS NULL)").
+		Order("grants_held.revoked_at DESC, grant_items.track").Limit(limit).Scan(&rows).Error
+	return rows, err
 }
 
 // Owned is a track that a user was granted.
@@ -159,19 +201,19 @@ func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) 
 	return owned, err
 }
 
-// Knows reports whether a grant is kept for a buyer here, or a fragment of it is in custody.
+// Knows reports whether a grant is kept for a buyer here, a fragment of it is in custody, or it was revoked.
 func (s *Service) Knows(ctx context.Context, grant string) (bool, error) {
-	var kept, held int64
-	if err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("uri = ?", grant).Count(&kept).Error; err != nil {
+	var n int64
+	err := s.db.Read.WithContext(ctx).Raw("SELECT (SELECT COUNT(*) FROM grants_held WHERE uri = ?) + (SELECT COUNT(*) FROM kfrags_held WHERE grant_uri = ?)"+
+		" + (SELECT COUNT(*) FROM tombstones WHERE grant_uri = ?)", grant, grant, grant).Scan(&n).Error
+	if err != nil {
 		return false, fmt.Errorf("look up grant: %w", err)
 	}
-	if err := s.db.Read.WithContext(ctx).Model(&heldRow{}).Where("grant_uri = ?", grant).Count(&held).Error; err != nil {
-		return false, fmt.Errorf("look up fragment: %w", err)
-	}
-	return kept+held > 0, nil
+	return n > 0, nil
 }
 
-// MayRelay reports whether a proxy's URL belongs to a grant that the buyer holds: nothing else is relayed.
+// MayRelay reports whether a proxy's URL belongs to a grant that the buyer holds: nothing else is relayed. For a grant
+// that was taken back it returns [ErrRevoked].
 func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool, error) {
 	var row keptGrant
 	err := s.db.Read.WithContext(ctx).Where("uri = ? AND buyer = ?", grant, buyer).Take(&row).Error
@@ -180,6 +222,9 @@ func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool,
 	}
 	if err != nil {
 		return false, err
+	}
+	if row.RevokedAt != nil {
+		return false, fmt.Errorf("%w: %s", ErrRevoked, grant)
 	}
 	g, err := vocab.ReadGrant(row.Raw)
 	if err != nil {

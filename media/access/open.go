@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"antiphon/media/pre/umbral"
 	"antiphon/media/seal"
@@ -41,18 +43,18 @@ func Open(ctx context.Context, g vocab.Grant, item vocab.Item, receiving *umbral
 	if err != nil {
 		return none, err
 	}
+	answers := pool{}
 	var cfrags []*umbral.VerifiedCapsuleFrag
 	var failures []error
 	for _, proxy := range g.Proxies {
-		if len(cfrags) == g.Threshold {
-			break
-		}
 		cfrag, err := one(ctx, ask, proxy, body, capsule, keys)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("proxy %s: %w", proxy.Actor, err))
 			continue
 		}
-		cfrags = append(cfrags, cfrag)
+		if cfrags = answers.add(cfrag); len(cfrags) >= g.Threshold {
+			break
+		}
 	}
 	if len(cfrags) < g.Threshold {
 		return none, errors.Join(append([]error{ErrOpen}, failures...)...)
@@ -69,6 +71,21 @@ func Open(ctx context.Context, g vocab.Grant, item vocab.Item, receiving *umbral
 		return none, fmt.Errorf("%w: the key is not the track's", ErrOpen)
 	}
 	return key, nil
+}
+
+// pool collects cfrags by their run, and in it by their fragment: one that two proxies send counts once.
+type pool map[string]map[string]*umbral.VerifiedCapsuleFrag
+
+// add adds one and returns all of its run.
+func (p pool) add(cfrag *umbral.VerifiedCapsuleFrag) []*umbral.VerifiedCapsuleFrag {
+	const id, precursor, end = 66, 98, 131 // of the simple form: E1, V1, id, precursor
+	b := cfrag.Bytes()
+	run := string(b[precursor:end])
+	if p[run] == nil {
+		p[run] = map[string]*umbral.VerifiedCapsuleFrag{}
+	}
+	p[run][string(b[id:precursor])] = cfrag
+	return slices.Collect(maps.Values(p[run]))
 }
 
 func one(ctx context.Context, ask Ask, proxy vocab.Proxy, body []byte, capsule *umbral.Capsule, keys umbral.Keys) (*umbral.VerifiedCapsuleFrag, error) {

@@ -68,6 +68,8 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if !s.rate.allow(r.Grant, s.now()) {
 		return ReencryptAnswer{}, &Refusal{"busy", "Too many requests for this grant."}
 	}
+	// This is asked before the fragment is read: a list that is read in between may have erased it.
+	caught := s.caughtUp(originOf(r.Grant))
 	row, err := s.held(ctx, r)
 	if err != nil {
 		return ReencryptAnswer{}, err
@@ -76,8 +78,14 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if err != nil {
 		return ReencryptAnswer{}, &Refusal{"bad-signature", "The signature is not the one that the grant asks for."}
 	}
-	if err := s.spend(ctx, row.RequestingKey, nonce); err != nil {
+	if err := s.spent.spend(nonceRow{KeyID: row.RequestingKey, Nonce: nonce, SeenAt: s.now().UTC()}); err != nil {
 		return ReencryptAnswer{}, err
+	}
+	if !caught {
+		s.catchUp(ctx, row.Host)
+		if row, err = s.held(ctx, r); err != nil {
+			return ReencryptAnswer{}, err
+		}
 	}
 	now := s.now().UTC()
 	if now.Add(clockLeeway).Before(row.StartTime) || row.EndTime != nil && now.Add(-clockLeeway).After(*row.EndTime) {
@@ -86,22 +94,35 @@ func (s *Service) Reencrypt(ctx context.Context, r ReencryptRequest, capsules []
 	if err := listed(row, r); err != nil {
 		return ReencryptAnswer{}, err
 	}
-	kfrag, err := s.open(ctx, row)
+	if slices.Contains(capsules, nil) {
+		return ReencryptAnswer{}, &Refusal{"bad-capsule", "A capsule is damaged."}
+	}
+	kfrag, err := s.fragment(ctx, row)
 	if err != nil {
 		return ReencryptAnswer{}, fmt.Errorf("open held fragment %s: %w", row.URI, err)
 	}
 	answer := ReencryptAnswer{Grant: r.Grant, Set: r.Set, Proxy: s.InstanceActor()}
 	for _, capsule := range capsules {
-		if capsule == nil {
-			return ReencryptAnswer{}, &Refusal{"bad-capsule", "A capsule is damaged."}
-		}
 		cfrag, err := umbral.Reencrypt(s.rand, capsule, kfrag)
 		if err != nil {
 			return ReencryptAnswer{}, fmt.Errorf("re-encrypt: %w", err)
 		}
 		answer.Cfrags = append(answer.Cfrags, base64.RawURLEncoding.EncodeToString(cfrag.Bytes()))
 	}
+	s.helped.add(row.Artist, len(capsules))
 	return answer, nil
+}
+
+// fragment returns a held fragment unsealed and verified.
+func (s *Service) fragment(ctx context.Context, row heldRow) (*umbral.VerifiedKeyFrag, error) {
+	if kfrag, ok := s.opened.get(row); ok {
+		return kfrag, nil
+	}
+	kfrag, err := s.open(ctx, row)
+	if err == nil {
+		s.opened.put(row, kfrag)
+	}
+	return kfrag, err
 }
 
 // held finds the fragment; a revoked grant has none, and says so.
@@ -111,11 +132,11 @@ func (s *Service) held(ctx context.Context, r ReencryptRequest) (heldRow, error)
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, err
 	}
-	var gone int64
-	if err := s.db.Read.WithContext(ctx).Model(&tombstone{}).Where("grant_uri = ?", r.Grant).Count(&gone).Error; err != nil {
+	gone, err := isRevoked(s.db.Read.WithContext(ctx), r.Grant)
+	if err != nil {
 		return row, err
 	}
-	if gone > 0 {
+	if gone {
 		return row, &Refusal{"revoked", "This grant was revoked."}
 	}
 	return row, &Refusal{"unknown-grant", "This instance holds no fragment of that grant."}
@@ -137,30 +158,4 @@ func listed(row heldRow, r ReencryptRequest) error {
 		}
 	}
 	return nil
-}
-
-type nonceRow struct {
-	KeyID  string `gorm:"primaryKey"`
-	Nonce  string `gorm:"primaryKey"`
-	SeenAt time.Time
-}
-
-func (nonceRow) TableName() string { return "nonces" }
-
-// spend records a nonce, which may be used once in ten minutes.
-func (s *Service) spend(ctx context.Context, key, nonce string) error {
-	now := s.now().UTC()
-	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		if err := tx.Where("seen_at < ?", now.Add(-nonceLife)).Delete(&nonceRow{}).Error; err != nil {
-			return fmt.Errorf("forget nonces: %w", err)
-		}
-		var seen int64
-		if err := tx.Model(&nonceRow{}).Where("key_id = ? AND nonce = ?", key, nonce).Count(&seen).Error; err != nil {
-			return fmt.Errorf("look up nonce: %w", err)
-		}
-		if seen > 0 {
-			return &Refusal{"bad-signature", "This request was sent before."}
-		}
-		return tx.Create(&nonceRow{KeyID: key, Nonce: nonce, SeenAt: now}).Error
-	})
 }

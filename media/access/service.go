@@ -8,6 +8,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -36,6 +37,32 @@ type KfragsMade struct {
 // Kind names the job.
 func (KfragsMade) Kind() string { return "kfrags_made" }
 
+// GrantChanged: a grant has a new set of fragments that enough proxies have accepted; its buyer is to get the later form.
+type GrantChanged struct {
+	Grant string `json:"grant"`
+	Set   int    `json:"set"`
+}
+
+// Kind names the job.
+func (GrantChanged) Kind() string { return "grant_changed" }
+
+// KfragsDropped: a set of fragments is out of use; its proxies are to erase it.
+type KfragsDropped struct {
+	Grant string `json:"grant"`
+	Set   int    `json:"set"`
+}
+
+// Kind names the job.
+func (KfragsDropped) Kind() string { return "kfrags_dropped" }
+
+// GrantRevoked: an artist has taken a grant back; its buyer and its proxies are to be told.
+type GrantRevoked struct {
+	Grant string `json:"grant"`
+}
+
+// Kind names the job.
+func (GrantRevoked) Kind() string { return "grant_revoked" }
+
 // Proxy is an instance that may hold a key fragment.
 type Proxy struct {
 	// Actor is the instance's, Reencrypt where it re-encrypts.
@@ -45,16 +72,25 @@ type Proxy struct {
 	SealingKey   []byte
 }
 
-// Peers knows the instances that may hold a fragment of a grant.
+// Peers knows the other instances that grants have to do with.
 type Peers interface {
-	// Proxies returns the instances beside this one that would hold a fragment of a grant of artist to buyer: the
-	// buyer's own first. It asks nobody, and leaves out whom it has not met.
-	Proxies(ctx context.Context, artist, buyer string) ([]Proxy, error)
+	// Proxies returns the instances beside this one that would hold a fragment of a grant to buyer, each once: the
+	// buyer's own first, then those that chosen names by their actors, then those that this instance trusts. It asks
+	// nobody, and leaves out whom it has not met.
+	Proxies(ctx context.Context, chosen []string, buyer string) ([]Proxy, error)
 	// Meet learns who would hold a fragment of what buyer is sold, so that it is known when the payment comes. It is an
 	// error, and to be tried again, when the buyer's own instance should be one and does not answer.
-	Meet(ctx context.Context, buyer string) error
+	Meet(ctx context.Context, chosen []string, buyer string) error
 	// Trusts reports whether this instance holds fragments for an artist of another one.
 	Trusts(ctx context.Context, artist string) bool
+	// Find returns the proxy that an instance is, by its host or the URI of its actor; the error says in words why it is
+	// none.
+	Find(ctx context.Context, instance string) (Proxy, error)
+	// Probe asks a proxy, as lightly as it goes, whether it is there.
+	Probe(ctx context.Context, p Proxy) error
+	// Revocations reads a page of what a seller has revoked of the grants that this instance is a proxy of, oldest first,
+	// from behind a cursor; an empty cursor is the beginning.
+	Revocations(ctx context.Context, seller, after string) ([]Revocation, error)
 }
 
 // Fetcher gets blocks from the instance that published them.
@@ -67,6 +103,21 @@ type Fetcher interface {
 type Config struct {
 	// BaseURL is the instance's, without a trailing slash.
 	BaseURL string
+	// Threshold is how many proxies open a grant, Proxies how many hold a fragment of it; 2 and 3 when 0. Where there are
+	// fewer proxies, the threshold is lowered so far that any one of several may be gone.
+	Threshold, Proxies int
+	// PerArtist and PerHost bound how many fragments are held for artists of other instances; 20,000 and 200,000 when 0.
+	PerArtist, PerHost int64
+	// Patience is how long a proxy may take to accept its fragment before another one is drawn; 1 hour when 0.
+	Patience time.Duration
+	// Tend is the pause between two rounds of [Service.Tend]; 1 minute when 0.
+	Tend time.Duration
+}
+
+func (c *Config) setDefaults() {
+	c.Threshold, c.Proxies = cmp.Or(c.Threshold, 2), cmp.Or(c.Proxies, 3)
+	c.PerArtist, c.PerHost = cmp.Or(c.PerArtist, 20_000), cmp.Or(c.PerHost, 200_000)
+	c.Patience, c.Tend = cmp.Or(c.Patience, time.Hour), cmp.Or(c.Tend, time.Minute)
 }
 
 // Parts are what the room is joined with.
@@ -86,6 +137,7 @@ type Parts struct {
 
 // Service holds all three parts: seller's, proxy's and buyer's.
 type Service struct {
+	config    Config
 	base      string
 	db        *db.DB
 	jobs      *jobs.Queue
@@ -98,15 +150,23 @@ type Service struct {
 	now       func() time.Time
 	rand      io.Reader
 	rate      *limiter
+	// opened are the fragments that were unsealed and verified lately, caught the sellers whose revocations were read.
+	opened *cabinet
+	caught *sellers
+	spent  *purse
+	helped *tally
 }
 
 // New makes the room.
 func New(config Config, p Parts) *Service {
-	return &Service{
-		base: config.BaseURL, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, peers: p.Peers, fetch: p.Fetch,
+	config.setDefaults()
+	s := &Service{
+		config: config, base: config.BaseURL, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, peers: p.Peers, fetch: p.Fetch,
 		downloads: p.Downloads,
-		log:       p.Log, now: p.Now, rand: p.Rand, rate: newLimiter(),
+		log:       p.Log, now: p.Now, rand: p.Rand, rate: newLimiter(), opened: newCabinet(), caught: newSellers(), helped: &tally{},
 	}
+	s.spent = &purse{write: s.writeNonces}
+	return s
 }
 
 // InstanceActor is the actor that signs for this instance and holds fragments.

@@ -372,3 +372,43 @@ func BenchmarkPost(b *testing.B) {
 		}
 	}
 }
+
+// TestRefund takes back what a payment recorded, once, and for nobody else.
+func TestRefund(t *testing.T) {
+	t.Parallel()
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		b := setup(t, fresh())
+		const order, payee = "https://s.example/agreements/1", "https://s.example/users/ada"
+		hash := strings.Repeat("ab", 32)
+		post := func(c ledger.Command) error {
+			return b.db.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
+				_, err := b.Post(ctx, tx, c)
+				return err
+			})
+		}
+		refund := ledger.Refund{Order: order, Payee: payee, Amount: amount.New(5, token), Provider: "manual", PaymentHash: hash}
+		if err := post(refund); !errors.Is(err, ledger.ErrInvalid) {
+			t.Errorf("refund of what was never paid: %v", err)
+		}
+		if err := post(ledger.Payment{Order: order, Payee: payee, Amount: amount.New(5, token), Provider: "manual", PaymentHash: hash}); err != nil {
+			t.Fatal(err)
+		}
+		other := refund
+		other.Order += "2"
+		if err := post(other); !errors.Is(err, ledger.ErrInvalid) {
+			t.Errorf("refund of another order: %v", err)
+		}
+		if err := post(refund); err != nil {
+			t.Fatal(err)
+		}
+		if err := post(refund); !errors.Is(err, ledger.ErrDuplicate) {
+			t.Errorf("refund again: %v", err)
+		}
+		if owed, err := ledger.Owed(t.Context(), b.db.Read, payee, token); err != nil || !owed.IsZero() {
+			t.Errorf("owed %v, %v", owed, err)
+		}
+		if n, err := b.VerifyAll(t.Context(), b.db.Read); err != nil || n != 2 {
+			t.Errorf("verified %d, %v", n, err)
+		}
+	})
+}

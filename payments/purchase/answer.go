@@ -79,23 +79,29 @@ func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
 // maxWords bounds what a seller may tell, in bytes.
 const maxWords = 500
 
-// Noted keeps a seller's words about a purchase that waits for its payment; they are shown as the seller's.
-func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string) error {
+// Noted keeps a seller's words about a purchase; they are shown as the seller's. Words about a payment that is awaited
+// come too late for a purchase that was granted; settled ones, such as that the money was given back, do not.
+func (s *Service) Noted(tx *gorm.DB, artist, agreement, words string, settled bool) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
-	if err != nil || p.State != Invoiced && p.State != Paying || len(words) > maxWords {
+	if err != nil || len(words) > maxWords {
 		return err
+	}
+	awaited := p.State == Invoiced || p.State == Paying
+	if !awaited && !(settled && (p.State == Receipt || p.State == Granted)) {
+		return nil
 	}
 	p.Words = words
 	return s.move(tx, &p, p.State)
 }
 
-// ReceiptArrived keeps the signed receipt of a purchase; twice is once.
-func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw []byte) error {
+// ReceiptArrived keeps the signed receipt of a purchase, with the document of the artist's key that it was checked with;
+// twice is once.
+func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string, raw, keys []byte) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ?", agreement, artist), agreement)
 	if err != nil || p.Receipt != "" {
 		return err
 	}
-	p.Receipt, p.ReceiptRaw = receipt, raw
+	p.Receipt, p.ReceiptRaw, p.ReceiptKeys = receipt, raw, string(keys)
 	if p.State == Granted {
 		return s.move(tx, &p, Granted)
 	}

@@ -67,9 +67,11 @@ type Purchase struct {
 	Invoice    string
 	Receipt    string
 	ReceiptRaw []byte
-	GrantURI   string
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
+	ReceiptKeys string
+	GrantURI    string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // Amount is what was offered.
@@ -84,6 +86,8 @@ type Invoice struct {
 	Target     string       `json:"target"`
 	Identifier string       `json:"identifier"`
 	Expires    time.Time    `json:"expires"`
+	// URL is the seller's page about the payment, on the seller's host, or empty.
+	URL string `json:"url,omitempty"`
 }
 
 // Invoiced returns the seller's invoice; false when there is none.

@@ -135,7 +135,7 @@ func TestFromOfferToGrant(t *testing.T) {
 		}
 		for range 2 {
 			must(t, w.in(t, func(tx *gorm.DB) error {
-				return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+				return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"), []byte(`{"id":"`+artist+`"}`))
 			}))
 		}
 		if p = w.read(t, p.ID); p.State != purchase.Receipt {
@@ -154,7 +154,7 @@ func TestTheSellersWordsAreShownWhileThePaymentIsAwaited(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.accept(t, w.begin(t), w.terms())
 		note := func(from, words string) error {
-			return w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, from, deal, words) })
+			return w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, from, deal, words, false) })
 		}
 		must(t, note(artist, "4 of 5 has arrived."))
 		if p = w.read(t, p.ID); p.Words != "4 of 5 has arrived." || p.State != purchase.Invoiced {
@@ -169,6 +169,10 @@ func TestTheSellersWordsAreShownWhileThePaymentIsAwaited(t *testing.T) {
 		if p = w.read(t, p.ID); p.Words != "" || p.State != purchase.Granted {
 			t.Errorf("%s, words %q", p.State, p.Words)
 		}
+		must(t, w.in(t, func(tx *gorm.DB) error { return w.Noted(tx, artist, deal, "The money was given back.", true) }))
+		if p = w.read(t, p.ID); p.Words != "The money was given back." || p.State != purchase.Granted {
+			t.Errorf("%s, settled words %q", p.State, p.Words)
+		}
 	})
 }
 
@@ -177,7 +181,7 @@ func TestTheGrantMayComeBeforeTheReceipt(t *testing.T) {
 		p := w.accept(t, w.begin(t), w.terms())
 		must(t, w.grantArrives(t, nil))
 		must(t, w.in(t, func(tx *gorm.DB) error {
-			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"))
+			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"), []byte(`{"id":"`+artist+`"}`))
 		}))
 		if p = w.read(t, p.ID); p.State != purchase.Granted || p.Receipt == "" {
 			t.Errorf("%+v", p)

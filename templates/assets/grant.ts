@@ -9,7 +9,10 @@ import { Listener, type RequestingKey } from "./keytree";
 import { decodeBase64url, decodeMultikey, encodeMultikey } from "./multikey";
 import { instant, ProofError, sameOrigin, verifyProof } from "./proof";
 import { browserWorld, gather, maxCapsules, ProxiesError, type Proxy, type ProxyFailure, type Relay, type World } from "./reencrypt";
-import { Capsule, capsuleSize, checkKeys, ciphertextOverhead, concatBytes, open, PublicKey, UmbralError, type Keys, type SecretKey } from "./umbral";
+import {
+  Capsule, CapsuleFrag, capsuleSize, checkKeys, ciphertextOverhead, concatBytes, open, PublicKey, UmbralError, type Keys, type SecretKey,
+  type VerifiedCapsuleFrag,
+} from "./umbral";
 
 export type { Proxy, ProxyFailure, Relay, World } from "./reencrypt";
 
@@ -20,7 +23,7 @@ export type GrantFault =
   | "revoked" | "expired" // so say the proxies
   | "login" // the home instance does not know who asks
   | "offline" // nobody could be reached at all
-  | "proxies" // too few proxies answered: values n, needed
+  | "proxies" // too few proxies answered: values n, needed, and the hosts that did not
   | "badkey"; // proxies answered falsely, or what they sent opens to another key: values hosts
 
 /** A grant that was not opened. values are for the words that the fault is told in. */
@@ -59,6 +62,8 @@ export interface Grant {
   readonly threshold: number;
   readonly proxies: readonly Proxy[];
   readonly items: readonly Item[];
+  /** Whether it ends by itself. */
+  readonly ends: boolean;
 }
 
 export interface OpenOptions {
@@ -68,8 +73,20 @@ export interface OpenOptions {
   readonly verified?: (grant: Grant) => void;
   /** Hears of each proxy that did not help, as it happens. */
   readonly failed?: (failure: ProxyFailure) => void;
+  /** What this device kept of the proxies' answers. */
+  readonly memory?: Memory;
   readonly world?: World;
 }
+
+/** The proxies' answers that a device keeps, so that what it opened once it opens again when too few proxies are left. */
+export interface Memory {
+  /** The cfrags that were kept for a track's capsule under a grant. */
+  recall(grant: string, track: string, capsule: Uint8Array): Promise<readonly Uint8Array[] | undefined>;
+  keep(grant: string, track: string, capsule: Uint8Array, cfrags: readonly Uint8Array[]): Promise<void>;
+}
+
+/** How long proxies may take to answer while the device has kept what it needs. */
+const kindMillis = 2500;
 
 /**
  * Opens a grant, given as the text of its JSON (or, where only that is at hand, as the value read from it), and returns
@@ -78,7 +95,7 @@ export interface OpenOptions {
  */
 export async function openGrant(
   grant: string | object, keys: Record<string, string>, listenerSeed: Uint8Array, n: number, relay: Relay,
-  { tracks, verified, failed, world = browserWorld }: OpenOptions = {},
+  { tracks, verified, failed, memory, world = browserWorld }: OpenOptions = {},
 ): Promise<Map<string, Uint8Array>> {
   const read = readGrant(grant, keys, world.now());
   const own = ownKeys(read, listenerSeed, n);
@@ -87,7 +104,7 @@ export async function openGrant(
   const opened = new Map<string, Uint8Array>();
   for (let i = 0; i < wanted.length; i += maxCapsules) {
     const part = wanted.slice(i, i + maxCapsules);
-    for (const [track, contentKey] of await openItems(read, own, part, relay, world, failed)) opened.set(track, contentKey);
+    for (const [track, contentKey] of await openItems(read, own, part, relay, world, failed, memory)) opened.set(track, contentKey);
   }
   return opened;
 }
@@ -127,7 +144,7 @@ function ownKeys(grant: Grant, seed: Uint8Array, n: number): OwnKeys {
 }
 
 async function openItems(
-  grant: Grant, own: OwnKeys, items: readonly Item[], relay: Relay, world: World, failed?: (failure: ProxyFailure) => void,
+  grant: Grant, own: OwnKeys, items: readonly Item[], relay: Relay, world: World, failed?: (failure: ProxyFailure) => void, memory?: Memory,
 ): Promise<[string, Uint8Array][]> {
   const keys: Keys = { verifying: grant.verifying, delegating: grant.delegating, receiving: own.receiving.publicKey };
   let capsules: Capsule[];
@@ -137,9 +154,15 @@ async function openItems(
     throw malformed(cause);
   }
   const task = { grant: grant.id, set: grant.set, capsules, keys, requesting: own.requesting };
-  const cfrags = await gather(task, grant.proxies, grant.threshold, relay, world, failed).catch((cause: unknown) => {
+  const asked = gather(task, grant.proxies, grant.threshold, relay, world, failed).catch((cause: unknown) => {
     throw cause instanceof ProxiesError ? explain(cause) : cause;
   });
+  // A grant that ends is opened by its proxies alone, who know the time.
+  const kept = memory && !grant.ends ? await recalled(grant, items, capsules, keys, memory) : undefined;
+  const cfrags = kept ? await rather(asked, kept, world) : await asked;
+  if (memory && !grant.ends && cfrags !== kept) {
+    items.forEach((item, i) => void memory.keep(grant.id, item.track, item.capsule, cfrags[i].map((c) => c.bytes)).catch(() => undefined));
+  }
   return items.map((item, i) => {
     let contentKey: Uint8Array;
     try {
@@ -157,6 +180,35 @@ async function openItems(
   });
 }
 
+// What was kept of the proxies' answers, verified as if it came just now; nothing unless it opens all of the items.
+async function recalled(
+  grant: Grant, items: readonly Item[], capsules: readonly Capsule[], keys: Keys, memory: Memory,
+): Promise<VerifiedCapsuleFrag[][] | undefined> {
+  try {
+    const all = await Promise.all(items.map((item) => memory.recall(grant.id, item.track, item.capsule)));
+    return all.map((cfrags, i) => {
+      if (!cfrags?.length) throw new RangeError("not kept");
+      return cfrags.map((bytes) => CapsuleFrag.decode(bytes).verify(capsules[i], keys));
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+// The proxies' own answer if it comes soon, else what was kept. Only a log-in that ended is told instead.
+async function rather(asked: Promise<VerifiedCapsuleFrag[][]>, kept: VerifiedCapsuleFrag[][], world: World): Promise<VerifiedCapsuleFrag[][]> {
+  const abort = new AbortController();
+  try {
+    return await Promise.race([asked, world.sleep(kindMillis, abort.signal).then(() => kept)]);
+  } catch (cause) {
+    if (cause instanceof GrantError && cause.fault === "login") throw cause;
+    return kept;
+  } finally {
+    abort.abort();
+    asked.catch(() => undefined); // it may yet fail, and nobody waits for it
+  }
+}
+
 // Which of several reasons is told: what the listener can do something about, and what cannot change by waiting, first.
 function explain({ answered, needed, failures, message }: ProxiesError): GrantError {
   const having = (code: string) => failures.filter((f) => f.code === code);
@@ -168,7 +220,8 @@ function explain({ answered, needed, failures, message }: ProxiesError): GrantEr
     return new GrantError("badkey", message, { hosts: liars.map((f) => hostOf(f.proxy.actor)).join(", ") }, failures);
   }
   if (answered === 0 && having("unreachable").length === failures.length) return new GrantError("offline", message, {}, failures);
-  return new GrantError("proxies", message, { n: answered, needed }, failures);
+  const hosts = failures.map((f) => hostOf(f.proxy.actor)).join(", ");
+  return new GrantError("proxies", message, { n: answered, needed, hosts }, failures);
 }
 
 const hostOf = (uri: string) => new URL(uri).host;
@@ -210,7 +263,7 @@ function readForm(o: JsonObject): Grant {
   return {
     id, artist: uri(o.attributedTo), product: uri(o.product), verifying: keys.verifying, delegating: keys.delegating,
     receivingKey: string(o.receivingKey), requestingKey: string(o.requestingKey),
-    set: integer(o.set, maxNumber), threshold: integer(o.threshold, proxies.length), proxies, items,
+    set: integer(o.set, maxNumber), threshold: integer(o.threshold, proxies.length), proxies, items, ends: o.endTime !== null,
   };
 }
 

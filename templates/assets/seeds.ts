@@ -1,5 +1,7 @@
 // Keeps the listener seed in this browser while one is logged in, under the account it belongs to.
 
+import { forgetAll as forgetTracks } from "./kept";
+
 /** What is kept: the seed, and the version of the wrapping it came from. */
 export interface Kept { seed: Uint8Array; version: number }
 
@@ -42,7 +44,8 @@ export async function seedOf(actor: string): Promise<Kept | undefined> {
   return kept?.seed?.length === 32 ? kept : undefined;
 }
 
-/** Forgets every seed: at log-out. */
+/** Forgets every seed, and what was kept to open tracks with: at log-out. */
 export async function forgetAll(): Promise<void> {
   await run("readwrite", (s) => s.clear());
+  await forgetTracks();
 }

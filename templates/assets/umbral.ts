@@ -251,7 +251,7 @@ export class CapsuleFrag {
       [Fn.mul(f.z, wU), U.point], [Fn.mul(minusH, wU), f.u1.point], [wU, f.u2.point.negate()],
     );
     if (!expected.equals(f.e2.point)) throw new UmbralError("proof", "re-encryption proof check failed");
-    return new VerifiedCapsuleFrag(f.e1.point, f.v1.point, f.id, f.precursor);
+    return new VerifiedCapsuleFrag(f.e1.point, f.v1.point, f.id, f.precursor, f.bytes);
   }
 }
 
@@ -259,7 +259,7 @@ export class CapsuleFrag {
 export class VerifiedCapsuleFrag {
   // A private member makes the type nominal: an object of the same shape does not pass for one.
   private readonly verified = true;
-  constructor(readonly e1: Point, readonly v1: Point, readonly id: Uint8Array, readonly precursor: Encoded) {
+  constructor(readonly e1: Point, readonly v1: Point, readonly id: Uint8Array, readonly precursor: Encoded, readonly bytes: Uint8Array) {
     void this.verified;
   }
 }

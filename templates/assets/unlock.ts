@@ -1,7 +1,8 @@
 // From the address of a bought track to its key: the home instance hands out the grant, the browser opens it.
-import { b64u } from "./bytes";
+import { b64u, equal } from "./bytes";
 import { PlayError } from "./faults";
 import { openGrant, type Relay } from "./grant";
+import { forget, keep, recall, type KeptTrack } from "./kept";
 import { generations } from "./keys";
 import { seedOf } from "./seeds";
 
@@ -23,7 +24,7 @@ interface Answer { grant: object; keys: Record<string, string>; track?: Describe
 
 /** The files of a bought track, with the names for them. */
 export async function filesOf(uri: string): Promise<{ title: string; artist: string; files: File[] }> {
-  const { track } = await ask(uri);
+  const { track } = JSON.parse(await ask(uri)) as Answer;
   return { title: track?.title ?? "", artist: track?.artist ?? "", files: track?.downloads ?? [] };
 }
 
@@ -31,8 +32,10 @@ export async function filesOf(uri: string): Promise<{ title: string; artist: str
 export async function unlock(uri: string, known: (manifest: string) => void): Promise<Unlocked> {
   const actor = document.documentElement.dataset.actor;
   if (!actor) throw new PlayError("login");
-  const [answer, kept] = await Promise.all([ask(uri), seedOf(actor).catch(() => undefined)]);
+  const before = recall(actor, uri).catch(() => undefined);
+  const [text, kept] = await Promise.all([askOr(uri, actor, before), seedOf(actor).catch(() => undefined)]);
   if (!kept) throw new PlayError("seed");
+  const answer = JSON.parse(text) as Answer;
   let manifest = "";
   const opened = await openGrant(answer.grant, answer.keys, kept.seed, generations, relay, {
     tracks: [uri],
@@ -41,6 +44,14 @@ export async function unlock(uri: string, known: (manifest: string) => void): Pr
       if (manifest) known(manifest);
     },
     failed: (failure) => console.warn("player:", failure.message),
+    memory: {
+      async recall(grant, _, capsule) {
+        const record = await before;
+        return record?.grant === grant && equal(record.capsule, capsule) ? record.cfrags : undefined;
+      },
+      keep: (grant, track, capsule, cfrags) =>
+        keep(actor, track, { answer: text.length < largest ? text : "", grant, capsule, cfrags: [...cfrags], at: Date.now() }),
+    },
   });
   const contentKey = opened.get(uri);
   if (!contentKey) throw new PlayError("none");
@@ -51,14 +62,30 @@ export async function unlock(uri: string, known: (manifest: string) => void): Pr
 // Go writes bytes as base64 with padding.
 const toURL = (text: string) => text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 
-async function ask(uri: string): Promise<Answer> {
+// A large grant is not kept whole for each of its tracks.
+const largest = 1 << 16;
+
+// The home instance's answer, or the one before it while that instance cannot be reached.
+async function askOr(uri: string, actor: string, before: Promise<KeptTrack | undefined>): Promise<string> {
+  try {
+    return await ask(uri);
+  } catch (cause) {
+    const fault = cause instanceof PlayError ? cause.fault : "";
+    if (fault === "revoked") await forget(actor, uri).catch(() => undefined);
+    const record = fault === "offline" || fault === "other" ? await before : undefined;
+    if (record?.answer) return record.answer;
+    throw cause;
+  }
+}
+
+async function ask(uri: string): Promise<string> {
   let answer: Response;
   try {
     answer = await fetch(`/play/grant?track=${encodeURIComponent(uri)}`, { credentials: "same-origin", headers: { Accept: "application/json" } });
+    if (answer.ok) return await answer.text();
   } catch {
     throw new PlayError("offline");
   }
-  if (answer.ok) return (await answer.json()) as Answer;
   const faults = { 401: "login", 403: "none", 404: "none", 410: "revoked" } as const;
   throw new PlayError(faults[answer.status as keyof typeof faults] ?? "other");
 }

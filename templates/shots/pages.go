@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"html/template"
 	"maps"
+	"strings"
 	"time"
 
 	. "antiphon/templates"
@@ -29,8 +31,16 @@ func pages() map[string]View {
 		{Author: "Orchester der vergessenen Straßenbahnhaltestellen", Handle: "@orchester@b.example", AuthorURL: "/@o", When: now.Add(-90 * time.Hour), Track: &all[3]},
 		{Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now.Add(-99 * time.Hour), Text: "<p>Demo from the attic.</p>", Track: &all[2]},
 	}
-	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Pager: Pager{Page: 1, Pages: 3, Next: "/?page=2"}}
+	out["timeline"] = &Timeline{Layout: layout("/", user), Posts: posts, Following: 4, Older: "/?after=x"}
 	out["timeline-empty"] = &Timeline{Layout: layout("/", user), Address: "ada@@kirchplatz", AddressError: "This is neither an address nor a link. An address looks like @ada@kirchplatz.example."}
+
+	out["told"] = &Notices{Layout: layout("/notices", user), Older: "/notices?after=x", Told: []Told{
+		{Kind: "reply", Actor: "Ada Brandt", ActorURL: "/@ada", Handle: "@ada@kirchplatz.example", When: now, Text: "<p>It was the last one of that night.</p>", URL: "/@ada/dusk", Title: all[0].Title, New: true},
+		{Kind: "like", Actor: "Nour", ActorURL: "/artist?uri=x", Handle: "@nour@music.example", When: now, URL: "/@ada/dusk", Title: all[0].Title},
+	}}
+	out["told-empty"] = &Notices{Layout: layout("/notices", user)}
+	out["album"] = &Album{Layout: layout("/albums/1", nil), Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent, Tracks: all[:4], Length: 17 * time.Minute}
+	out["embed"] = &Embed{Layout: layout("/embed/1", nil), Track: all[1], URL: "https://kirchplatz.example/@ada/dusk"}
 
 	out["signup"] = &Signup{Layout: layout("/signup", nil), Host: "kirchplatz.example", InviteNeeded: true, Invite: "k3f9-lantern", Rules: []string{"Post only what you made or may share.", "Be kind; there are children in the choir."}}
 	out["signup-closed"] = &Signup{Layout: layout("/signup", nil), Closed: true}
@@ -52,6 +62,13 @@ func pages() map[string]View {
 		{ID: "2", Agent: "Safari on iPhone", Since: now.AddDate(0, -1, 0), Last: now.AddDate(0, 0, -2)},
 		{ID: "3", Agent: "Symfonium", Since: now.AddDate(0, 0, -9), Last: now.AddDate(0, 0, -1), ForMusicPlayer: true},
 	}}
+
+	withProxies := *out["settings"].(*Settings)
+	withProxies.Proxies = &Proxies{Threshold: 2, Number: 3, Trusted: []string{"choir.example", "music.example"}, Address: "nowhere", Error: "There is no Antiphon instance at this address, or it does not answer.", Own: []Holder{
+		{Actor: "https://b.example/actor", Host: "b.example", Known: true, Well: true, Seen: now}, {Actor: "https://c.example/actor", Host: "c.example", Known: true, Words: "It does not answer.", Seen: now.AddDate(0, 0, -3)},
+		{Actor: "https://d.example/actor", Host: "d.example"},
+	}}
+	out["settings-artist"] = &withProxies
 
 	out["upload"] = &Upload{Layout: layout("/upload", user), MaxBytes: 2 << 30, Formats: []string{"FLAC", "WAV", "AIFF", "ALAC", "MP3", "Ogg"}}
 	licenses := []Choice{{Value: "", Label: "All rights reserved", Selected: true}, {Value: "by", Label: "CC BY 4.0"}, {Value: "by-sa", Label: "CC BY-SA 4.0"}}
@@ -82,7 +99,20 @@ func pages() map[string]View {
 			{ID: "8", State: DraftReady, Track: all[7], EditURL: "/drafts/8", Changed: now.AddDate(0, 0, -1)},
 			{ID: "7", State: DraftFailed, File: "scratch.aup3", EditURL: "/drafts/7", Message: "This is a project file, not sound."},
 		},
-		Published: []StudioTrack{{ID: "1", Track: all[0], EditURL: "/tracks/1/edit", Sales: 51}, {ID: "4", Track: all[3], EditURL: "/tracks/4/edit", Sales: 36}, {ID: "3", Track: all[2], EditURL: "/tracks/3/edit"}}}
+		Published: []StudioTrack{{ID: "1", Track: all[0], EditURL: "/tracks/1/edit", BuyersURL: "/tracks/1/buyers", Sales: 51}, {ID: "4", Track: all[3], EditURL: "/tracks/4/edit", Sales: 36}, {ID: "3", Track: all[2], EditURL: "/tracks/3/edit"}}}
+	holders := []Holder{
+		{Actor: site + "/actor", Host: "kirchplatz.example", State: "accepted", Known: true, Well: true, Seen: now},
+		{Actor: "https://b.example/actor", Host: "b.example", State: "accepted", Known: true, Well: true, Seen: now},
+		{Actor: "https://a-very-long-instance-name.music.example/actor", Host: "a-very-long-instance-name.music.example", State: "waiting", Known: true, Words: "It does not answer.", Seen: now.AddDate(0, 0, -1)},
+	}
+	erased := append([]Holder(nil), holders...)
+	erased[0].State, erased[1].State = "erased", "erased"
+	out["buyers"] = &Buyers{Layout: layout("/tracks/1/buyers", user), Title: all[0].Title, URL: all[0].URL, Total: 3, Pager: Pager{Page: 1, Pages: 1}, Grants: []IssuedGrant{
+		{ID: site + "/grants/1", Buyer: "@nour@music.example", BuyerURL: "/artist?uri=x", Since: now, Threshold: 2, Ready: 2, Holders: holders},
+		{ID: site + "/grants/2", Buyer: "@orchester_der_vergessenen@a-very-long-instance-name.music.example", BuyerURL: "/artist?uri=y", Since: now.AddDate(0, -1, 0), Ends: now.AddDate(0, 1, 0), Threshold: 2, Ready: 1, Holders: holders},
+		{ID: site + "/grants/3", Buyer: "@josef@b.example", BuyerURL: "/artist?uri=z", Since: now.AddDate(0, -2, 0), Threshold: 2, Holders: erased, Revoked: now.AddDate(0, 0, -1), Reason: "You asked for your money back, and it is on its way.", Erased: 2},
+	}}
+	out["buyers-empty"] = &Buyers{Layout: layout("/tracks/1/buyers", user), Title: all[4].Title, URL: all[4].URL, Pager: Pager{Page: 1, Pages: 1}}
 	out["studio-empty"] = &Studio{Layout: layout("/studio", user)}
 
 	artist := Artist{Layout: layout("/@ada", user), Name: "Ada Brandt", Handle: "@ada@kirchplatz.example", Accent: "#c4626b", Actor: site + "/users/ada",
@@ -104,13 +134,13 @@ func pages() map[string]View {
 	out["artist-empty"] = &empty
 
 	page := TrackPage{Layout: layout("/tracks/1", nil), Track: all[0], Description: template.HTML(story), Tags: []Link{{Label: "#folk", URL: "/tags/folk"}, {Label: "#choir", URL: "/tags/choir"}},
-		License: Link{Label: "CC BY-SA 4.0", URL: "https://creativecommons.org/licenses/by-sa/4.0/"}, Formats: []string{"FLAC", "MP3", "Opus"}, Likes: 48, Boosts: 12, ElsewhereURL: "/tracks/1/elsewhere", More: []Track{all[1], all[2], all[7]}}
+		License: Link{Label: "CC BY-SA 4.0", URL: "https://creativecommons.org/licenses/by-sa/4.0/"}, Formats: []string{"FLAC", "MP3", "Opus"}, Likes: 48, Boosts: 12, Away: true, Talk: talk(true), More: []Track{all[1], all[2], all[7]}}
 	out["track"] = &page
 	owned := page
 	owned.Layout, owned.Track = layout("/tracks/2", user), all[1]
 	out["track-owned"] = &owned
 	long := page
-	long.Layout, long.Track, long.More, long.ElsewhereURL = layout("/tracks/4", user), all[3], nil, ""
+	long.Layout, long.Track, long.More, long.Away = layout("/tracks/4", user), all[3], nil, false
 	long.Remote = &Remote{Host: "a-very-long-instance-name.music.example", URL: "https://x.example/4"}
 	out["track-remote-long"] = &long
 	bare := page
@@ -145,16 +175,46 @@ func pages() map[string]View {
 	hand := order
 	hand.PayAction = ""
 	out["order-byhand"] = &hand
+	chain := hand
+	chain.Price = Money{Units: "5000000", Decimals: 6, Symbol: "USDC"}
+	chain.Message = "5 of 5 seen in block 21964313, 3 of 12 confirmations."
+	chain.Invoice = &Invoice{Provider: "a wallet on Arbitrum One", Network: "Arbitrum One", Target: "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+		Token: "0xaf88d065e77c8cC2239327C5EDb3A432268e5831", Amount: "5000000", Expires: now.Add(30 * time.Minute), PageURL: site + "/pay/1",
+		Link: "ethereum:0xaf88d065e77c8cC2239327C5EDb3A432268e5831@42161/transfer", Code: sampleCode()}
+	out["order-chain"] = &chain
+	out["pay"] = &Pay{Layout: layout("/pay/1", nil), Product: all[0].Title, Artist: "Ada Brandt", Price: chain.Price, State: "awaiting", Open: true,
+		Seen: chain.Message, Invoice: chain.Invoice}
+	out["pay-manual"] = &Pay{Layout: layout("/pay/2", nil), Product: all[3].Title, Artist: all[3].Artist, Price: Money{Units: "500", Decimals: 2, Symbol: "EUR"},
+		State: "awaiting", Open: true, Instructions: []string{"By transfer to DE00 0000 0000 0000 0000 00,", "or in cash after a concert."}, Reference: "1844674407370955161"}
+	out["pay-late"] = &Pay{Layout: layout("/pay/3", nil), Product: all[0].Title, Artist: "Ada Brandt", Price: chain.Price, State: "delivered", Remark: "late",
+		Words: "The payment came after the invoice had expired; it was honored."}
+	orders := &Orders{Layout: layout("/orders", user), Manual: true, Instructions: "By transfer to DE00 0000 0000 0000 0000 00.", Pager: Pager{Page: 1, Pages: 2, Next: "?page=2"}}
+	for i, state := range []string{"quoted", "awaiting", "underpaid", "expired", "granted", "delivered", "failed", "refunded", "paid"} {
+		row := OrderRow{ID: state, Product: all[i%len(all)].Title, Buyer: "@lin@music.example", Provider: "the artist", Price: Money{Units: "500", Decimals: 2, Symbol: "EUR"},
+			State: state, Created: now, PayURL: "/pay/1", CanMark: i < 4, CanFail: i < 4, CanRefund: state == "granted"}
+		orders.Rows = append(orders.Rows, row)
+	}
+	orders.Rows[1].Seen, orders.Rows[2].Words = chain.Message, "2 of 5 has arrived; the rest is still to be paid."
+	orders.Rows[4].Remark, orders.Rows[5].Remark, orders.Rows[6].Remark = "overpaid", "late", "duplicate"
+	orders.Rows[3].Buyer = "@orchester_der_vergessenen@a-very-long-instance-name.music.example"
+	out["orders"] = orders
+	out["orders-empty"] = &Orders{Layout: layout("/orders", user)}
+
 	for _, state := range []OrderState{OrderAsking, OrderPaid, OrderGranted, OrderYours, OrderExpired, OrderHeld} {
 		at := order
 		at.State = state
 		if state == OrderYours || state == OrderGranted {
-			at.Bought, at.ReceiptURL, at.Track.Owned = now, "/receipts/1", state == OrderYours
+			at.Bought, at.ReceiptURL, at.ProofURL, at.Track.Owned = now, "/receipts/1", "/purchases/1/proof", state == OrderYours
 		}
 		out["order-"+string(state)] = &at
 	}
 
-	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
+	proved := many(PageSize)
+	for i := range proved {
+		proved[i].ProofURL = "/purchases/1/proof"
+	}
+	out["library-proofs"] = &Library{Layout: layout("/library", user), Tracks: proved[:6], Total: 6, Sort: "newest"}
+	out["library-500"] = &Library{Layout: layout("/library", user), Tracks: many(PageSize), Total: 500, Sort: "newest", Pager: Pager{Page: 1, Pages: 20, Next: "?page=2"}, Withdrawn: []Withdrawn{{Title: all[3].Title, Artist: all[3].Artist, ArtistURL: all[3].ArtistURL, Reason: "The choir asked me to take this recording down.", When: now.AddDate(0, 0, -2)}}, Open: []OpenPurchase{{URL: "/purchases/1", Title: all[3].Title, Artist: all[3].Artist, State: OrderWaiting}}}
 	out["library-empty"] = &Library{Layout: layout("/library", user)}
 	out["library-none"] = &Library{Layout: layout("/library", user), Query: "zither"}
 
@@ -194,4 +254,27 @@ func pages() map[string]View {
 	notices.Notices = []Notice{{Kind: NoticeDone, Text: "Saved."}, {Kind: NoticeInfo, Text: "Your session ends in an hour.", LinkURL: "/settings", LinkText: "Settings"}}
 	out["notices"] = &Library{Layout: notices, Tracks: all[:3], Total: 3}
 	return out
+}
+
+// sampleCode looks like a QR code and says nothing.
+func sampleCode() Code {
+	var path strings.Builder
+	for y := range 33 {
+		for x := range 33 {
+			if (x*7+y*13+x*y)%3 == 0 {
+				fmt.Fprintf(&path, "M%d %dh1v1h-1z", x+4, y+4)
+			}
+		}
+	}
+	return Code{Size: 41, Path: path.String()}
+}
+
+// talk is a conversation with all that can happen in one.
+func talk(open bool) *Talk {
+	return &Talk{Subject: "https://kirchplatz.example/tracks/1", Open: open, Liked: true, Total: 3, Comments: []Comment{
+		{URI: "1", ID: "c-1", Author: "Lin", Handle: "@lin@b.example", AuthorURL: "/artist?uri=x", When: now, Text: "<p>The tram at the end!</p>", Original: "https://b.example/1"},
+		{URI: "2", ID: "c-2", Author: "Ada Brandt", Handle: "@ada@kirchplatz.example", AuthorURL: "/@ada", When: now, Text: "<p>It was the last one of that night.</p>", Indent: 1, Removable: true},
+		{URI: "3", ID: "c-3", Deleted: true, Indent: 2},
+		{URI: "4", ID: "c-4", Author: "نور الهاشمي", Handle: "@nour@music.example", AuthorURL: "/@nour", When: now, Text: "<p>أغنية جميلة جدا.</p>", Indent: 3},
+	}}
 }

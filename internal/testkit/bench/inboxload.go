@@ -20,6 +20,11 @@ var errEnough = errors.New("all requests were sent before the time was over: the
 // fire sends requests, each as it stands, from clients that wait for every answer, for the given time or until the last of
 // those that may be sent once. Every answer must be 202.
 func fire(ctx context.Context, host string, requests [][]byte, clients int, during time.Duration) (volley, error) {
+	return fireFor(ctx, host, requests, clients, during, "202")
+}
+
+// fireFor is fire for answers of another status.
+func fireFor(ctx context.Context, host string, requests [][]byte, clients int, during time.Duration, status string) (volley, error) {
 	repeat := len(requests) == views
 	var next atomic.Int64
 	var wait sync.WaitGroup
@@ -47,7 +52,7 @@ func fire(ctx context.Context, host string, requests [][]byte, clients int, duri
 					failed[c] = err
 					return
 				}
-				if failed[c] = accepted(answers); failed[c] != nil {
+				if failed[c] = answered(answers, status); failed[c] != nil {
 					return
 				}
 				delays[c] = append(delays[c], time.Since(at))
@@ -72,13 +77,13 @@ func fire(ctx context.Context, host string, requests [][]byte, clients int, duri
 	return v, nil
 }
 
-// accepted reads one answer. It is read by hand, because the clients take their time from the server's cores.
-func accepted(r *bufio.Reader) error {
+// answered reads one answer, which must have that status. It is read by hand, because the clients take their time from the server's cores.
+func answered(r *bufio.Reader, want string) error {
 	status, err := r.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	ok, first := bytes.HasPrefix(status, []byte("HTTP/1.1 202")), string(status)
+	ok, first := bytes.HasPrefix(status, []byte("HTTP/1.1 "+want)), string(status)
 	length := 0
 	for {
 		line, err := r.ReadSlice('\n')

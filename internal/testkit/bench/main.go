@@ -33,8 +33,10 @@ type check struct {
 var checks = []check{
 	{"seal", "sealing of segments against AES-CBC alone", (*bench).seal},
 	{"umbral", "re-encryption against @nucypher/umbral-pre", (*bench).umbral},
+	{"grant", "issuing a 2-of-3 grant, and a proxy's answers", (*bench).grant},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
+	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"delivery", "a post to the servers of its followers against signing alone", (*bench).delivery},

@@ -150,6 +150,9 @@ func (*seller) Issue(context.Context, payments.TX) (string, error) {
 // RecordPayment implements [payments.Ledger].
 func (*seller) RecordPayment(context.Context, payments.TX, payments.Order) error { return nil }
 
+// RecordRefund implements [payments.Ledger].
+func (*seller) RecordRefund(context.Context, payments.TX, payments.Order) error { return nil }
+
 // Name implements [payments.Provider].
 func (*seller) Name() string { return "raiden" }
 
@@ -157,16 +160,16 @@ func (*seller) Name() string { return "raiden" }
 func (s *seller) Asset() (amount.Asset, int) { return s.network.Asset(), raidendev.Decimals }
 
 // Target implements [payments.Provider].
-func (s *seller) Target(ctx context.Context) (string, error) {
+func (s *seller) Target(ctx context.Context, _ string) (string, error) {
 	address, err := s.node.Address(ctx)
 	return address.String(), err
 }
 
 // Received implements [payments.Provider].
-func (s *seller) Received(ctx context.Context, cursor string) ([]payments.Payment, string, error) {
+func (s *seller) Received(ctx context.Context, cursor string) (payments.Look, error) {
 	page, err := s.node.Received(ctx, s.network.Token(), raiden.Cursor(cursor), 200)
 	if err != nil {
-		return nil, "", err
+		return payments.Look{}, err
 	}
 	var all []payments.Payment
 	for _, p := range page.Payments {
@@ -175,5 +178,5 @@ func (s *seller) Received(ctx context.Context, cursor string) ([]payments.Paymen
 			Amount: amount.Amount{Units: p.Amount, Asset: s.network.Asset()}, At: p.Time,
 		})
 	}
-	return all, string(page.Next), nil
+	return payments.Look{Final: all, Next: string(page.Next)}, nil
 }

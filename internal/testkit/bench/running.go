@@ -45,7 +45,12 @@ func (b *bench) click(ctx context.Context) error {
 
 // measured runs one of cmd/antiphon's benchmarks, which start real instances, and returns the metrics that it reports.
 func measured(ctx context.Context, name string, metrics ...string) (map[string]float64, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^"+name+"$", "-benchtime", "1x", "./cmd/antiphon")
+	return measuredIn(ctx, "./cmd/antiphon", name, metrics...)
+}
+
+// measuredIn runs a benchmark of a package and returns the metrics that it reports.
+func measuredIn(ctx context.Context, pkg, name string, metrics ...string) (map[string]float64, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^"+name+"$", "-benchtime", "1x", pkg)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", name, err, out)

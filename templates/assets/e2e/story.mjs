@@ -16,6 +16,7 @@ await tell(async (report, open) => {
   await publish(ada, report);
   await buy(lin, report);
   await play(lin, report);
+  await talk(ada, lin, report);
   await rest(ada, lin);
 });
 
@@ -137,6 +138,53 @@ async function play(lin, report) {
   await picture(lin, "library-playing");
   await page.click("#player [data-toggle]");
   await page.waitForFunction(() => window.audio.paused);
+}
+
+// The listener says something about the track and likes it; the artist reads that and answers; a stranger is led home.
+async function talk(ada, lin, report) {
+  note("talk");
+  const tracks = `${lin.base}/music?uri=${encodeURIComponent(report.track)}`;
+  await lin.page.goto(tracks);
+  await lin.page.fill("#comment", "What a sound!");
+  await lin.page.click('.talk-form button[type="submit"]');
+  await lin.page.locator('.comment:has-text("What a sound!")').waitFor();
+  await lin.page.click('form[action="/react"]:has(input[value="like"]) button');
+  await lin.page.locator('.talk-acts button[aria-pressed="true"]').waitFor();
+  await ada.page.goto(ada.base + "/notices");
+  const told = ada.page.locator('.comment:has-text("answered you"):has-text("What a sound!")');
+  await until("the artist's notice", () => told.count(), () => ada.page.reload());
+  await picture(ada, "notices");
+  await told.locator('a[href*="#c-"]').first().click();
+  const comment = ada.page.locator('.talk .comment:has-text("What a sound!")');
+  await comment.locator("summary").click();
+  await comment.locator("textarea").fill("Thank you.");
+  await comment.locator('form[action="/comments"] button').click();
+  await ada.page.locator('.comment:has-text("Thank you.")').waitFor();
+  await until("the like", () => ada.page.locator('.facts:has-text("1 like")').count(), () => ada.page.reload());
+  await picture(ada, "talk");
+  const answer = lin.page.locator('.comment.in1:has-text("Thank you.")');
+  await until("the answer", () => answer.count(), () => lin.page.goto(tracks));
+  await picture(lin, "talk-remote");
+
+  // Somebody without an account here, on the artist's server: the button leads to the own one.
+  note("away");
+  const seen = lin.strangers.length;
+  // Both servers have one host here, so that one's answer to a stranger would end the visit at the other.
+  const kept = await lin.context.cookies();
+  await lin.context.clearCookies();
+  const stranger = await lin.context.newPage();
+  await stranger.goto(`${ada.base}/@${ada.name}`);
+  await stranger.click("details.elsewhere summary");
+  await stranger.fill("#handle", `@${lin.name}@${new URL(lin.base).host}`);
+  await stranger.click('details.elsewhere button[value="Follow"]');
+  await stranger.waitForURL((u) => u.origin === lin.base && u.pathname === "/login");
+  await lin.context.clearCookies();
+  await lin.context.addCookies(kept);
+  await stranger.goto(lin.base + new URL(stranger.url()).searchParams.get("next"));
+  await stranger.locator(".artistpage").waitFor();
+  report.away = stranger.url();
+  await stranger.close();
+  lin.strangers.length = seen; // the visit was meant
 }
 
 // The pages that the story does not pass by itself.

@@ -178,7 +178,7 @@ test("a key fragment that has not arrived: asked again every 2 s, three times", 
   assert.deepEqual(shown(await w.open()), vector.contentKeys);
   assert.deepEqual(w.log.filter((l) => l.proxy === 1).map((l) => [l.at, l.set]), [[0, 2], [0, 1], [2000, 2]]);
   w = setup({ answers: { 0: gone, 1: gone, 2: gone } });
-  await assert.rejects(w.open(), { fault: "proxies", values: { n: 0, needed: 2 } });
+  await assert.rejects(w.open(), { fault: "proxies", values: { n: 0, needed: 2, hosts: "s.example, b.example, p.example" } });
   assert.deepEqual(w.log.filter((l) => l.proxy === 0 && l.set === 2).map((l) => l.at), [0, 2000, 4000, 6000]);
   assert.deepEqual(w.failures.map((f) => f.code), Array(3).fill("unknown-grant"));
 });
@@ -213,10 +213,10 @@ test("each fault is told by its name", async () => {
     [all(() => problem(410, "revoked")), "revoked", {}],
     [all(() => problem(403, "expired")), "expired", {}],
     [all(() => problem(401, "no-session")), "login", {}],
-    [all(() => problem(401, "bad-signature")), "proxies", { n: 0, needed: 2 }],
-    [all(() => problem(403, "forbidden")), "proxies", { n: 0, needed: 2 }],
+    [all(() => problem(401, "bad-signature")), "proxies", { n: 0, needed: 2, hosts: "s.example, b.example, p.example" }],
+    [all(() => problem(403, "forbidden")), "proxies", { n: 0, needed: 2, hosts: "s.example, b.example, p.example" }],
     [all(liar), "badkey", { hosts: "s.example, b.example, p.example" }],
-    [{ answers: { 0: () => problem(500, ""), 1: () => problem(500, "") } }, "proxies", { n: 1, needed: 2 }],
+    [{ answers: { 0: () => problem(500, ""), 1: () => problem(500, "") } }, "proxies", { n: 1, needed: 2, hosts: "s.example, b.example" }],
   ]) {
     const { open } = setup(config);
     await assert.rejects(open(), (err) => {
@@ -225,6 +225,61 @@ test("each fault is told by its name", async () => {
       return true;
     });
   }
+});
+
+// A device's memory of what proxies answered.
+function memory() {
+  const kept = new Map();
+  const place = (grant, track, capsule) => `${grant} ${track} ${hex(capsule)}`;
+  return {
+    kept,
+    recall: async (...at) => kept.get(place(...at)),
+    keep: async (grant, track, capsule, cfrags) => void kept.set(place(grant, track, capsule), cfrags),
+  };
+}
+
+test("a device that opened a track opens it again when too few proxies are left", async () => {
+  const all = (answer) => ({ answers: { 0: answer, 1: answer, 2: answer } });
+  const memo = memory();
+  assert.deepEqual(shown(await setup().open(vector.grant, { memory: memo })), vector.contentKeys);
+  assert.equal(memo.kept.size, 2);
+  for (const cfrags of memo.kept.values()) assert.deepEqual(cfrags.map((c) => c.length), [359, 359]);
+  for (const answer of [
+    () => Promise.reject(new TypeError("Failed to fetch")), () => problem(502, "unreachable"), () => problem(404, "unknown-grant"),
+    (_, __, { sleep }) => sleep(1e9),
+  ]) {
+    const { open } = setup(all(answer));
+    assert.deepEqual(shown(await open(vector.grant, { memory: memo })), vector.contentKeys);
+  }
+  // A fresh device has nothing of it, and neither has another listener.
+  await assert.rejects(setup(all(() => problem(502, "unreachable"))).open(vector.grant, { memory: memory() }), { fault: "proxies" });
+  await assert.rejects(setup(all(() => problem(401, "no-session"))).open(vector.grant, { memory: memo }), { fault: "login" });
+});
+
+test("the proxies are asked first, and what was kept is not believed but checked", async () => {
+  const down = { answers: { 0: () => problem(502, ""), 1: () => problem(502, ""), 2: () => problem(502, "") } };
+  const memo = memory();
+  await setup().open(vector.grant, { memory: memo });
+  const { open, log } = setup();
+  await open(vector.grant, { memory: memo });
+  assert.equal(asked(log), "0@0 1@0");
+  for (const [key, cfrags] of memo.kept) {
+    const bad = cfrags.map((c) => c.slice());
+    bad[1][40] ^= 1;
+    memo.kept.set(key, bad);
+    await assert.rejects(setup(down).open(vector.grant, { memory: memo }), { fault: "proxies" });
+    memo.kept.set(key, cfrags);
+  }
+  // Another grant of the same track was opened by other fragments.
+  const other = signed((o) => (o.id = "https://s.example/grants/bbbbbbbbbbbbbbbbbbbbbbbbbb"));
+  await assert.rejects(setup(down).open(JSON.stringify(other), { memory: memo }), { fault: "proxies" });
+});
+
+test("nothing is kept of a grant that ends", async () => {
+  const memo = memory();
+  const ends = signed((o) => (o.endTime = "2026-12-20T12:00:00Z"));
+  assert.equal((await setup().open(JSON.stringify(ends), { memory: memo })).size, 2);
+  assert.equal(memo.kept.size, 0);
 });
 
 test("what opens must be the key that the artist signed", async () => {

@@ -1,1 +1,0 @@
-import{o as a,p as b,q as c,r as d}from"./chunk-T7HH2F5V.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-3UZEG7CC.js";import"./chunk-UOCY7AY4.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d,f as e}from"./chunk-DMGMVKVE.js";import"./chunk-TZ2WOBGM.js";import"./chunk-X3MFN4TP.js";import"./chunk-EGFDIN6I.js";import"./chunk-T7HH2F5V.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-3UZEG7CC.js";import"./chunk-UOCY7AY4.js";import"./chunk-SQE76S5B.js";export{c as forget,b as open,e as start,d as startOf,a as supported};
