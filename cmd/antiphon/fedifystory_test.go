@@ -386,7 +386,8 @@ func (m *meeting) signatures(t *testing.T) {
 	at := m.artists
 	for _, i := range []*instance{m.artists, m.home} {
 		for _, e := range m.taps[i].seen(func(e exchange) bool {
-			return e.method == "POST" && bytes.Contains(e.body, []byte(m.peer.Origin+"/users/")) && strings.HasSuffix(e.url, "inbox")
+			signed := e.header.Get("Signature-Input") + e.header.Get("Signature")
+			return e.method == "POST" && strings.Contains(signed, `"`+m.peer.Origin+"/users/") && strings.HasSuffix(e.url, "inbox")
 		}) {
 			if e.status != http.StatusAccepted {
 				t.Errorf("%s was refused: %d %s", e.body, e.status, e.content)
