@@ -398,7 +398,8 @@ func (m *meeting) signatures(t *testing.T) {
 		}
 	}
 	messages, cavage := kinds[true], kinds[false]
-	if want := m.knock == messageSignatures; want && (messages == 0 || cavage > 0) || !want && (cavage == 0 || messages > 0) {
+	// Fedify itself goes over to RFC 9421 once a request was answered with an error.
+	if m.knock == messageSignatures && (messages == 0 || cavage > 0) || m.knock == cavageSignatures && cavage == 0 {
 		t.Errorf("of what was taken, %d had signatures of RFC 9421 and %d of draft-cavage", messages, cavage)
 	}
 	// That they were looked at is seen by a letter that changes on the way, in the body and in what was signed of it.
