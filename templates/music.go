@@ -69,9 +69,6 @@ type TrackPage struct {
 	// Self says that the track is the user's own; EditURL then leads to it.
 	Self    bool
 	EditURL string
-	// GuestURL leads to where one buys with an account of another server;
-	// empty hides the way there.
-	GuestURL string
 	// Away offers the way to the visitor's own server.
 	Away bool
 	// PinURL takes the own track to the top of the artist's page, or back; empty hides the button.
@@ -79,6 +76,9 @@ type TrackPage struct {
 	Pinned bool
 	// Talk is the conversation; nil hides it.
 	Talk *Talk
+	// GuestURL leads to where one buys with an account of another server;
+	// empty hides the way there.
+	GuestURL string
 	// PurchaseURL leads to a purchase under way, or is empty.
 	PurchaseURL string
 	// More are further tracks by the same artist, at most 6.
