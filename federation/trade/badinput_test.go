@@ -323,7 +323,7 @@ func TestReceiptsAndGrants(t *testing.T) {
 				t.Errorf("grant %s: %s", name, state)
 			}
 		}
-		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts")
+		testkit.SameRows(t, c.DB.Read, before, "activities", "river_job", "actors", "hosts", "keys_seen")
 	}, func(t *testing.T) {
 		for range 2 { // and once more, with no second effect
 			if state := c.send(t, c.ada, vocab.Activity{Type: vocab.VerbCreate}, c.sign(t, c.ada, c.receipt().Object())); state != "done" {

@@ -208,7 +208,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("of an artist whom we are no proxy for: %q", code)
 		}
 		c.peers.refuses = false
-		testkit.SameRows(t, c.DB.Read, before, append([]string{"access_keys"}, custodyRows...)...)
+		testkit.SameRows(t, c.DB.Read, before, append([]string{"access_keys", "keys_seen"}, custodyRows...)...)
 		for i := range 8 {
 			code := c.offer(t, c.ada, c.sign(t, c.ada, c.object(t, c.fragment(t, "many"+strings.Repeat("x", i)))))
 			if want := map[bool]string{true: "", false: "limit"}[i < 4]; code != want {
