@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -161,8 +162,8 @@ func (p *Pages) listenerKeys(r *http.Request, v auth.Visitor) (receiving, reques
 	return who.ReceivingKey, who.RequestingKey, err
 }
 
-// isGuest reports whether the visitor has no account here.
-func isGuest(r *http.Request) bool {
-	v, ok := auth.FromContext(r.Context())
+// guest reports whether who makes the request has no account here.
+func guest(ctx context.Context) bool {
+	v, ok := auth.FromContext(ctx)
 	return ok && v.Account.Role == auth.Guest
 }

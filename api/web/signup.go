@@ -9,7 +9,7 @@ import (
 
 // SignupPage is GET /signup.
 func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
-	if me(r.Context()) != "" && !isGuest(r) {
+	if me(r.Context()) != "" && !guest(r.Context()) {
 		return seeOther(w, r, "/")
 	}
 	invite := r.URL.Query().Get("invite")
@@ -17,7 +17,7 @@ func (p *Pages) SignupPage(w http.ResponseWriter, r *http.Request) error {
 		Layout: p.Layout(r), Host: p.host, Invite: invite, InviteNeeded: !p.Auth.Open(), Closed: !p.Auth.Open() && invite == "", Rules: p.Rules,
 		Approval: p.Auth.Approval() && invite == "", Waiting: r.URL.Query().Has("waiting"),
 	}
-	if isGuest(r) {
+	if guest(r.Context()) {
 		// Who has bought here may stay.
 		view.Guest, view.InviteNeeded, view.Closed, view.Approval = view.User.Display, false, false, false
 	}
@@ -30,7 +30,7 @@ func (p *Pages) SignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &a); err != nil {
 		return err
 	}
-	if isGuest(r) {
+	if guest(r.Context()) {
 		a.Guest = me(r.Context())
 	}
 	account, err := p.Auth.SignUp(r.Context(), a, r.RemoteAddr)

@@ -41,7 +41,7 @@ func (p *Pages) talk(ctx context.Context, track, artist string) (*templates.Talk
 	if p.Social == nil {
 		return nil, nil
 	}
-	view := &templates.Talk{Subject: track, Open: me(ctx) != ""}
+	view := &templates.Talk{Subject: track, Open: me(ctx) != "" && !guest(ctx)}
 	if post, err := outbox.PostOf(ctx, p.DB.Read, artist, track); err == nil {
 		if view.Open {
 			if view.Liked, view.Boosted, err = outbox.Reacted(ctx, p.DB.Read, me(ctx), post.URI, track); err != nil {

@@ -20,7 +20,7 @@ func (p *Pages) Home(w http.ResponseWriter, r *http.Request) error {
 	if me(r.Context()) == "" {
 		return p.Landing(w, r)
 	}
-	if isGuest(r) {
+	if guest(r.Context()) {
 		return seeOther(w, r, "/library")
 	}
 	return p.timeline(w, r, http.StatusOK, "", "")

@@ -23,6 +23,15 @@ func (s *Service) ofGuest(offer, buyer string) bool {
 	return s.Actors.Own(offer) && !s.Actors.Own(buyer)
 }
 
+// forGuest reports whether a grant is a guest's.
+func (s *Service) forGuest(ctx context.Context, g vocab.Grant) (bool, error) {
+	o, err := payments.OrderByURI(ctx, s.DB.Read, g.Agreement)
+	if errors.Is(err, payments.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.ofGuest(o.Offer, o.Buyer), err
+}
+
 // placeForGuest gives a guest's offer to the seller, who lives here. What is sold elsewhere is refused.
 func (s *Service) placeForGuest(ctx context.Context, p purchase.Purchase) error {
 	placed, err := s.order(ctx, p)
@@ -89,29 +98,40 @@ func (s *Service) acceptGuest(ctx context.Context, o payments.Order, object *out
 
 // receiptForGuest is what Create{Receipt} is to other buyers.
 func (s *Service) receiptForGuest(ctx context.Context, o payments.Order, object *outbox.Object) error {
-	method, _, err := s.Actors.ProofKey(ctx, o.Artist)
+	verified, err := s.check(ctx, object.Raw, o.Artist)
 	if err != nil {
-		return fmt.Errorf("proof key of %s: %w", o.Artist, err)
+		return fmt.Errorf("receipt: %w", err)
 	}
-	keys, err := s.keyOf(ctx, method)
+	keys, err := s.keyOf(ctx, verified.VerificationMethod)
 	if err != nil {
-		return err
+		return fmt.Errorf("receipt: %w", err)
 	}
 	return s.store(ctx, object, func(tx *gorm.DB) error {
 		return s.Purchases.ReceiptArrived(tx, o.Artist, o.URI, o.Receipt, object.Raw, keys)
 	})
 }
 
-// keepForGuest is what Create{AccessGrant} is to other buyers: the grant goes into the guest's library.
+// keepForGuest is what Create and Update of an AccessGrant are to other buyers: the grant, in the form that it has now, goes
+// into the guest's library.
 func (s *Service) keepForGuest(ctx context.Context, uri string) error {
 	g, err := s.Access.Grant(ctx, uri)
+	if errors.Is(err, access.ErrRevoked) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
+	raw, err := s.kept(ctx, uri)
 	if err != nil {
 		return err
 	}
+	if have, err := vocab.ReadGrant(raw); err != nil || !have.Updated.Equal(g.Updated) {
+		if raw, err = s.sign(ctx, g.AttributedTo, g.Object()); err != nil {
+			return err
+		}
+	}
+	object := s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw)
+	object.Updated = g.Updated
 	artist, err := s.Actors.Local(ctx, g.AttributedTo)
 	if err != nil {
 		return fmt.Errorf("artist of %s: %w", uri, err)
@@ -120,7 +140,7 @@ func (s *Service) keepForGuest(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	err = s.store(ctx, s.object(uri, vocab.KindAccessGrant, g.AttributedTo, g.To, raw), func(tx *gorm.DB) error {
+	err = s.store(ctx, object, func(tx *gorm.DB) error {
 		// The guest may have become an account meanwhile; whoever holds the purchase gets the grant.
 		holder, err := s.Purchases.Holder(tx, g.AttributedTo, g.Agreement)
 		if err != nil {

@@ -65,7 +65,10 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	}
 	object := s.object(o.URI, vocab.KindAgreement, o.Artist, o.Buyer, raw)
 	if s.ofGuest(o.Offer, o.Buyer) {
-		return s.acceptGuest(ctx, o, object)
+		if err := s.acceptGuest(ctx, o, object); err != nil {
+			return err
+		}
+		return s.Orders.Invoiced(ctx, o.URI)
 	}
 	err = s.send(ctx, object, vocab.Activity{
 		ID: o.URI + "/accept", Type: vocab.VerbAccept, Actor: o.Artist, To: []string{o.Buyer},
@@ -144,10 +147,10 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	if o, err := payments.OrderByURI(ctx, s.DB.Read, g.Agreement); err == nil && s.ofGuest(o.Offer, o.Buyer) {
-		return s.keepForGuest(ctx, uri)
-	} else if err != nil && !errors.Is(err, payments.ErrNotFound) {
+	if is, err := s.forGuest(ctx, g); err != nil {
 		return err
+	} else if is {
+		return s.keepForGuest(ctx, uri)
 	}
 	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
 	if err != nil {
@@ -166,6 +169,11 @@ func (s *Service) sendChange(ctx context.Context, uri string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if is, err := s.forGuest(ctx, g); err != nil {
+		return err
+	} else if is {
+		return s.keepForGuest(ctx, uri)
 	}
 	raw, err := s.kept(ctx, uri)
 	if err != nil {
