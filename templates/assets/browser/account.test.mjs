@@ -99,7 +99,7 @@ test("one signs up, writes the recovery key down, and keeps the own seed", async
 
   const actor = `${house.origin}/users/lin`;
   const { auth, wrap } = await m.halves(passphrase, actor);
-  assert.deepEqual(Object.keys(body).sort(), ["auth", "custody", "display", "invite", "name", "receivingKey", "recovery", "requestingKey", "wrapped"]);
+  assert.deepEqual(Object.keys(body).sort(), ["auth", "custody", "display", "invite", "name", "reason", "receivingKey", "recovery", "requestingKey", "wrapped"]);
   assert.deepEqual([body.name, body.display, body.custody, body.invite], ["lin", "Lin Okafor", "own", "k3f9-lantern"]);
   assert.equal(body.auth, m.b64u(auth));
   const seed = m.unwrapSeed(wrap, body.wrapped, actor, 1);
