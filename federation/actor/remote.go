@@ -148,7 +148,7 @@ func (r *Registry) put(ctx context.Context, fetched row, document vocab.Actor) e
 	return nil
 }
 
-// Forget removes a remote actor. What it made is for other rooms to remove; Registry.Drop follows the commit.
+// Forget removes a remote actor. What it made is for other rooms to remove; Registry.Forget follows the commit.
 func Forget(ctx context.Context, tx *gorm.DB, uri string) error {
 	tx = tx.WithContext(ctx)
 	if err := tx.Where("follower = ? OR followed = ?", uri, uri).Delete(&Follow{}).Error; err != nil {
