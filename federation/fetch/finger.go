@@ -131,7 +131,8 @@ func parseHandle(text string) (handle, error) {
 	if port == ":443" {
 		port = ""
 	}
-	if err != nil || ascii == "" || port != "" && !portPattern.MatchString(port) {
+	// An empty label, an empty name among them, is no host: and two dots at the end would be read as one the next time.
+	if err != nil || strings.Contains("."+ascii+".", "..") || port != "" && !portPattern.MatchString(port) {
 		return handle{}, fmt.Errorf("handle %.100q: %w", text, ErrURI)
 	}
 	return handle{user: user, host: strings.ToLower(ascii) + port}, nil
