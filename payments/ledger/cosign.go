@@ -82,10 +82,25 @@ func readCosignature(text string, size int64, key string, lines []byte) (cosigna
 	if err != nil {
 		return cosignature{}, fmt.Errorf("%w: cosignature of %s: %w", ErrTampered, verifier.Name(), err)
 	}
+	if key, err = oneForm(key, verifier); err != nil {
+		return cosignature{}, err
+	}
 	return cosignature{
 		Name: verifier.Name(), Day: at.UTC().Format(time.DateOnly), Size: size, Key: key,
 		Line: "— " + verifier.Name() + " " + base64.StdEncoding.EncodeToString(raw) + "\n",
 	}, nil
+}
+
+// oneForm is a witness's key in the one form that it is kept in: of cosignature/v1, with the hash that follows from it.
+func oneForm(key string, verifier note.Verifier) (string, error) {
+	const cosignatureV1 = 4
+	parts := strings.SplitN(key, "+", 3)
+	raw, err := base64.StdEncoding.Strict().DecodeString(parts[len(parts)-1])
+	if err != nil || len(parts) != 3 || len(raw) == 0 {
+		return "", fmt.Errorf("%w: key of a witness", ErrInvalid)
+	}
+	raw[0] = cosignatureV1
+	return fmt.Sprintf("%s+%08x+%s", verifier.Name(), verifier.KeyHash(), base64.StdEncoding.EncodeToString(raw)), nil
 }
 
 // cosigned adds to a checkpoint what witnesses have signed of it.
