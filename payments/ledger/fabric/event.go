@@ -42,11 +42,12 @@ func (b *Backend) Events(ctx context.Context, fn func(contract.Event) error) err
 // was seen of it is told by its transaction's id.
 func (b *Backend) Follow(ctx context.Context, block uint64, fn func(block uint64, e contract.Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the stream
+	defer cancel()
 	events, err := b.network.ChaincodeEvents(ctx, b.cfg.Chaincode, client.WithStartBlock(block))
 	if err != nil {
 		return b.read(err).err
 	}
+	defer drain(events, cancel)
 	for e := range events {
 		err := fn(e.BlockNumber, contract.Event{TxID: e.TransactionID, Name: e.EventName, Payload: e.Payload})
 		if err != nil {
@@ -66,11 +67,12 @@ func (b *Backend) lastEvent(ctx context.Context) (txID string, found bool, err e
 		return "", false, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the stream
+	defer cancel()
 	blocks, err := b.network.FilteredBlockEvents(ctx, client.WithStartBlock(0))
 	if err != nil {
 		return "", false, b.read(err).err
 	}
+	defer drain(blocks, cancel)
 	for block := range blocks {
 		for _, tx := range block.GetFilteredTransactions() {
 			if tx.GetTxValidationCode() != peer.TxValidationCode_VALID {
@@ -102,4 +104,11 @@ func (b *Backend) height(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("%w: the peer's answer is no height: %w", ErrUnavailable, err)
 	}
 	return info.GetHeight(), nil
+}
+
+// drain ends a stream and takes what is still in it: the library's goroutine waits until somebody does.
+func drain[T any](stream <-chan T, cancel context.CancelFunc) {
+	cancel()
+	for range stream {
+	}
 }
