@@ -76,7 +76,7 @@ func (b *Backend) read(err error) failure {
 	}
 	said := status.Convert(err)
 	all := said.Message()
-	var elsewhere error
+	elsewhere := false
 	for _, d := range said.Details() {
 		detail, ok := d.(*gateway.ErrorDetail)
 		if !ok {
@@ -90,15 +90,16 @@ func (b *Backend) read(err error) failure {
 		if detail.GetMspId() == b.cfg.MSP {
 			return failure{refused, false}
 		}
-		elsewhere = refused
+		elsewhere = true
 	}
 	if refused, ok := refusal(said.Message()); ok { // an evaluation has no other place for it
 		return failure{refused, false}
 	}
 	switch {
-	case elsewhere != nil:
-		// The own peer agreed and another one did not: it lags behind by a block, or it is not of one mind with us.
-		return failure{fmt.Errorf("%w: %s: %w", ErrDisagree, all, elsewhere), true}
+	case elsewhere:
+		// The own peer agreed and another one did not: it lags behind by a block, or it is not of one mind with us. That
+		// is not the contract's refusal.
+		return failure{fmt.Errorf("%w: %s", ErrDisagree, all), true}
 	case strings.Contains(all, "ProposalResponsePayloads do not match"):
 		return failure{fmt.Errorf("%w: %s", ErrDisagree, all), true}
 	case strings.Contains(all, "no combination of peers can be derived"):

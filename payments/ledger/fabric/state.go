@@ -17,6 +17,7 @@ type state struct {
 	stub    shim.ChaincodeStubInterface
 	caller  string
 	at      time.Time
+	written map[string]bool
 	emitted bool
 }
 
@@ -32,7 +33,7 @@ func newState(stub shim.ChaincodeStubInterface) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the transaction's time: %w", err)
 	}
-	return &state{stub: stub, caller: caller, at: at.AsTime().UTC().Truncate(time.Second)}, nil
+	return &state{stub: stub, caller: caller, at: at.AsTime().UTC().Truncate(time.Second), written: map[string]bool{}}, nil
 }
 
 func (s *state) Get(key string) (string, bool, error) {
@@ -41,15 +42,35 @@ func (s *state) Get(key string) (string, bool, error) {
 }
 
 func (s *state) Put(key, value string) error {
+	if err := s.once(key); err != nil {
+		return err
+	}
 	if value == "" { // Fabric takes it for a deletion
-		return fmt.Errorf("put %s: an empty value", key)
+		return fmt.Errorf("%w: key %s without a value", contract.ErrInvalid, key)
 	}
 	return s.stub.PutState(key, []byte(value))
 }
 
-func (s *state) Delete(key string) error { return s.stub.DelState(key) }
+func (s *state) Delete(key string) error {
+	if err := s.once(key); err != nil {
+		return err
+	}
+	return s.stub.DelState(key)
+}
+
+// once refuses what the embedded ledger refuses.
+func (s *state) once(key string) error {
+	if key == "" || s.written[key] {
+		return fmt.Errorf("%w: key %q is written twice, or has no name", contract.ErrInvalid, key)
+	}
+	s.written[key] = true
+	return nil
+}
 
 func (s *state) Range(start, end string, fn func(key, value string) error) (err error) {
+	if end <= start { // Fabric takes an empty end for none
+		return nil
+	}
 	rows, err := s.stub.GetStateByRange(start, end)
 	if err != nil {
 		return err
@@ -68,8 +89,8 @@ func (s *state) Range(start, end string, fn func(key, value string) error) (err 
 }
 
 func (s *state) Emit(name string, payload []byte) error {
-	if s.emitted { // Fabric would forget the first
-		return errors.New("a second event in one call")
+	if s.emitted || name == "" { // Fabric would forget the first
+		return fmt.Errorf("%w: event %q after another one, or without a name", contract.ErrInvalid, name)
 	}
 	s.emitted = true
 	return s.stub.SetEvent(name, payload)
