@@ -70,8 +70,11 @@ func Serve(cfg ServerConfig) (*Server, error) {
 // maxMessage is what Fabric's own parts take.
 const maxMessage = 100 << 20
 
-// Stop ends the server and returns when nobody is served any more. Twice is safe.
+// Stop ends the server and returns when nobody is served any more. Twice is safe, and so is a nil server.
 func (s *Server) Stop() {
+	if s == nil {
+		return
+	}
 	s.grpc.Stop()
 	<-s.ended
 }

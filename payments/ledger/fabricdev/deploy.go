@@ -57,7 +57,39 @@ func (n *Network) Deploy(ctx context.Context) error {
 	if _, err := n.peer(ctx, 0, args...); err != nil {
 		return err
 	}
-	return nil
+	return n.Ready(ctx)
+}
+
+// Ready waits until every organization's peer finds enough others to agree with: after a start they have to meet first.
+func (n *Network) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	var all errgroup.Group
+	for i := range n.layout.Orgs {
+		all.Go(func() error { return n.memberReady(ctx, i) })
+	}
+	return all.Wait()
+}
+
+func (n *Network) memberReady(ctx context.Context, i int) error {
+	b, err := fabric.Open(n.Member(i))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := b.Ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("peer of %s: %w", n.layout.Orgs[i].Name, err)
+		}
+	}
 }
 
 // definition is what every organization approves in the same words.
