@@ -1,9 +1,7 @@
 package fabric
 
 import (
-	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +31,9 @@ type Config struct {
 	// Patience is how long a command is tried again for reasons that pass: others wrote the same keys, or the peers have
 	// not met each other. 10 seconds when 0.
 	Patience time.Duration
+	// Now is the time that transactions bear; the system's when nil. Peers refuse what is not within some minutes of
+	// their own, so that any other is for tests.
+	Now func() time.Time
 }
 
 // Backend is the ledger as a client of the operator's peer sees it. It is safe for concurrent use.
@@ -118,70 +119,4 @@ func (b *Backend) Close() error {
 		err = errors.Join(err, closing)
 	}
 	return err
-}
-
-// Submit implements [contract.Backend]. It returns when the operator's own peer has committed the transaction.
-// ErrUnavailable means that nobody knows yet whether it will be: to submit the same again is right, and when it had been
-// committed after all the contract says that it is a duplicate.
-func (b *Backend) Submit(ctx context.Context, c contract.Command) error {
-	name, args, err := contract.Encode(c)
-	if err != nil {
-		return err
-	}
-	return b.retry(ctx, func(ctx context.Context) error {
-		_, err := b.contract.SubmitWithContext(ctx, name, client.WithBytesArguments(args))
-		return err
-	})
-}
-
-// Ready reports whether a command would be endorsed at the moment: by the operator's own peer and by as many others as
-// the channel asks for. Nothing is written.
-func (b *Backend) Ready(ctx context.Context) error {
-	return b.retry(ctx, func(ctx context.Context) error {
-		p, err := b.contract.NewProposal(readKey, client.WithArguments("ready"))
-		if err != nil {
-			return err
-		}
-		_, err = p.EndorseWithContext(ctx)
-		return err
-	})
-}
-
-// Get implements [contract.Backend]: what the operator's own peer has committed.
-func (b *Backend) Get(ctx context.Context, key string) (string, bool, error) {
-	value, err := b.evaluate(ctx, readKey, key)
-	return string(value), len(value) > 0, err
-}
-
-// Range implements [contract.Backend]. It reads page by page, each as of its own moment.
-func (b *Backend) Range(ctx context.Context, start, end string, fn func(key, value string) error) error {
-	for {
-		raw, err := b.evaluate(ctx, readRange, start, end)
-		if err != nil {
-			return err
-		}
-		var p page
-		if err := json.Unmarshal(raw, &p); err != nil || len(p.Rows)%2 != 0 || p.More && len(p.Rows) == 0 {
-			return fmt.Errorf("%w: the peer's answer is no page of keys", ErrUnavailable)
-		}
-		for i := 0; i < len(p.Rows); i += 2 {
-			if err := fn(p.Rows[i], p.Rows[i+1]); err != nil {
-				return err
-			}
-			start = p.Rows[i] + "\x00" // the next key that there can be
-		}
-		if !p.More {
-			return nil
-		}
-	}
-}
-
-func (b *Backend) evaluate(ctx context.Context, name string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	value, err := b.contract.EvaluateWithContext(ctx, name, client.WithArguments(args...))
-	if err != nil {
-		return nil, b.read(err).err
-	}
-	return value, nil
 }

@@ -63,8 +63,7 @@ func invoke(stub shim.ChaincodeStubInterface) ([]byte, error) {
 	}
 	switch name := string(args[0]); {
 	case name == readKey && len(args) == 2:
-		value, _, err := s.Get(string(args[1]))
-		return []byte(value), err
+		return stub.GetState(string(args[1])) // as it is stored, which says whether it is there
 	case name == readRange && len(args) == 3:
 		return readPage(s, string(args[1]), string(args[2]))
 	case name != readKey && name != readRange && len(args) == 2:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc/status"
@@ -29,7 +28,7 @@ const answerLimit = 30 * time.Second
 // pause is the time before a second attempt; it doubles up to maxPause.
 const (
 	pause    = 50 * time.Millisecond
-	maxPause = time.Second
+	maxPause = 400 * time.Millisecond
 )
 
 // retry makes a call until it succeeds, is refused for good, or the backend's patience is over.
@@ -64,9 +63,9 @@ type failure struct {
 
 // read makes out what the gateway's error means.
 func (b *Backend) read(err error) failure {
-	var commit *client.CommitError
-	if errors.As(err, &commit) {
-		switch commit.Code {
+	var ordered *notCommitted
+	if errors.As(err, &ordered) {
+		switch ordered.code {
 		case peer.TxValidationCode_MVCC_READ_CONFLICT, peer.TxValidationCode_PHANTOM_READ_CONFLICT:
 			return failure{fmt.Errorf("%w: others write the same keys: %w", ErrUnavailable, err), true}
 		case peer.TxValidationCode_ENDORSEMENT_POLICY_FAILURE:

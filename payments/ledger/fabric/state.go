@@ -37,18 +37,36 @@ func newState(stub shim.ChaincodeStubInterface) (*state, error) {
 }
 
 func (s *state) Get(key string) (string, bool, error) {
-	value, err := s.stub.GetState(key)
-	return string(value), len(value) > 0, err
+	stored, err := s.stub.GetState(key)
+	if err != nil {
+		return "", false, err
+	}
+	value, found := unwrap(stored)
+	return value, found, nil
+}
+
+// wrap is a value as Fabric stores it, which takes an empty one for a deletion: that one is a zero byte, and what begins
+// with a zero byte gets one more.
+func wrap(value string) []byte {
+	if value == "" || value[0] == 0 {
+		return append([]byte{0}, value...)
+	}
+	return []byte(value)
+}
+
+// unwrap is the value that was wrapped; false when there is none.
+func unwrap(stored []byte) (value string, found bool) {
+	if len(stored) > 0 && stored[0] == 0 {
+		return string(stored[1:]), true
+	}
+	return string(stored), len(stored) > 0
 }
 
 func (s *state) Put(key, value string) error {
 	if err := s.once(key); err != nil {
 		return err
 	}
-	if value == "" { // Fabric takes it for a deletion
-		return fmt.Errorf("%w: key %s without a value", contract.ErrInvalid, key)
-	}
-	return s.stub.PutState(key, []byte(value))
+	return s.stub.PutState(key, wrap(value))
 }
 
 func (s *state) Delete(key string) error {
@@ -81,7 +99,8 @@ func (s *state) Range(start, end string, fn func(key, value string) error) (err 
 		if err != nil {
 			return err
 		}
-		if err := fn(row.GetKey(), string(row.GetValue())); err != nil {
+		value, _ := unwrap(row.GetValue())
+		if err := fn(row.GetKey(), value); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ var files embed.FS
 type layout struct {
 	Dir     string
 	BFT     bool
+	Window  string
 	Orderer orderer
 	Orgs    []org
 }
@@ -39,9 +40,9 @@ type org struct {
 	Port                   int
 }
 
-// plan gives everything its place below dir and free ports on loopback.
-func plan(dir string, names []string, bft bool) (*layout, error) {
-	ports, err := freePorts(2 + 3*len(names))
+// plan gives everything its place below the network's folder and free ports on loopback.
+func plan(cfg Config) (*layout, error) {
+	ports, err := freePorts(2 + 3*len(cfg.Orgs))
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +51,15 @@ func plan(dir string, names []string, bft bool) (*layout, error) {
 		ports = ports[1:]
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port
 	}
-	l := &layout{Dir: dir, BFT: bft}
+	dir := cfg.Dir
+	l := &layout{Dir: dir, BFT: cfg.BFT, Window: "15m"}
+	if cfg.AnyTime {
+		l.Window = "876000h"
+	}
 	l.Orderer.Folder = filepath.Join(dir, "crypto", "ordererOrganizations", "orderers.example", "orderers", "orderer.orderers.example")
 	l.Orderer.Address, l.Orderer.Port = take()
 	l.Orderer.Admin, _ = take()
-	for _, name := range names {
+	for _, name := range cfg.Orgs {
 		o := org{Name: name, MSP: strings.ToUpper(name[:1]) + name[1:] + "MSP", Domain: name + ".example"}
 		o.Folder = filepath.Join(dir, "crypto", "peerOrganizations", o.Domain)
 		o.Peer = filepath.Join(o.Folder, "peers", "peer."+o.Domain)
@@ -95,9 +100,9 @@ func (l *layout) write() error {
 	)
 	for _, o := range l.Orgs {
 		err = errors.Join(err, l.fill("core.yaml", filepath.Join(l.Dir, o.Name, "core.yaml"), struct {
-			Dir string
+			*layout
 			Org org
-		}{l.Dir, o}))
+		}{l, o}))
 	}
 	for _, script := range []string{"detect", "build", "release"} {
 		path := filepath.Join(l.Dir, "builder", "bin", script)

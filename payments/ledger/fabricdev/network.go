@@ -35,6 +35,9 @@ type Config struct {
 	Orgs []string
 	// BFT orders by SmartBFT instead of Raft; with one orderer, as here, the difference is only that it runs.
 	BFT bool
+	// AnyTime makes peers take transactions that bear any time, for tests of what happens in months. Otherwise 15 minutes
+	// are the most that clocks may differ.
+	AnyTime bool
 }
 
 // Network is an orderer and the peers, running.
@@ -71,7 +74,7 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	n := &Network{cfg: cfg}
-	if n.layout, err = plan(cfg.Dir, cfg.Orgs, cfg.BFT); err != nil {
+	if n.layout, err = plan(cfg); err != nil {
 		return nil, err
 	}
 	defer func() {
