@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"google.golang.org/protobuf/proto"
 
 	"antiphon/payments/ledger/contract"
 )
@@ -25,15 +26,19 @@ var _ contract.State = (*state)(nil)
 
 // newState reads who calls and when, which both stand in what every peer is shown.
 func newState(stub shim.ChaincodeStubInterface) (*state, error) {
-	caller, err := cid.GetMSPID(stub)
+	creator, err := stub.GetCreator()
 	if err != nil {
 		return nil, fmt.Errorf("read the caller: %w", err)
+	}
+	var identity msp.SerializedIdentity
+	if err := proto.Unmarshal(creator, &identity); err != nil || identity.GetMspid() == "" {
+		return nil, fmt.Errorf("%w: nobody calls", contract.ErrCaller)
 	}
 	at, err := stub.GetTxTimestamp()
 	if err != nil {
 		return nil, fmt.Errorf("read the transaction's time: %w", err)
 	}
-	return &state{stub: stub, caller: caller, at: at.AsTime().UTC().Truncate(time.Second), written: map[string]bool{}}, nil
+	return &state{stub: stub, caller: identity.GetMspid(), at: at.AsTime().UTC().Truncate(time.Second), written: map[string]bool{}}, nil
 }
 
 func (s *state) Get(key string) (string, bool, error) {

@@ -53,7 +53,7 @@ var nameForm = regexp.MustCompile(`^[a-z]{1,20}$`)
 
 // Start makes keys for everyone, starts the orderer and the peers, and joins them to one channel. Whoever gets a
 // Network closes it; ctx bounds the start only. It takes seconds.
-func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
+func Start(ctx context.Context, cfg Config) (started *Network, err error) {
 	if len(cfg.Orgs) == 0 {
 		cfg.Orgs = []string{"alpha", "beta"}
 	}
@@ -79,7 +79,7 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.Close())
+			started, err = nil, errors.Join(err, n.Close())
 		}
 	}()
 	genesis, err := n.prepare(ctx)
