@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
 	"antiphon/internal/testkit"
@@ -21,7 +22,7 @@ import (
 	"antiphon/payments/ledger/fabricdev"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const euro amount.Asset = "iso4217:EUR"
 
