@@ -51,7 +51,7 @@ func (h *house) openShared() (err error) {
 		to = h.shared
 		h.closing(h.shared.Close)
 	}
-	h.forward = forward.New(forward.Parts{DB: h.db, Jobs: h.jobs, To: to, Log: h.log})
+	h.forward = forward.New(forward.Parts{DB: h.db, Jobs: h.jobs, Own: h.ledger, To: to, Log: h.log})
 	h.forward.Register(h.jobs)
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"antiphon/payments/ledger/fabricdev"
 )
 
-// runFabric runs the smallest network of Hyperledger Fabric.
-func runFabric(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+// runFabricDev runs the smallest network of Hyperledger Fabric.
+func runFabricDev(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	set := options("fabric dev", stderr)
 	set.Usage = func() {
 		fmt.Fprint(stderr, "Usage: antiphon fabric dev [options]\n\n"+
@@ -25,15 +25,7 @@ func runFabric(ctx context.Context, args []string, stdout, stderr io.Writer) (er
 	orgs := set.String("orgs", "alpha,beta", "names of the organizations, two at least, a peer each")
 	bft := set.Bool("bft", false, "order by SmartBFT instead of Raft")
 	dir := set.String("dir", "", "an empty `folder` for the network's files, which stay; empty: one that is removed at the end")
-	if len(args) == 0 || args[0] != "dev" {
-		if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "-help") {
-			set.Usage()
-			return errHelp
-		}
-		set.Usage()
-		return errUsage
-	}
-	if err := parse(set, args[1:]); err != nil {
+	if err := parse(set, args); err != nil {
 		return err
 	}
 	cfg := fabricdev.Config{Dir: *dir, Orgs: strings.Split(*orgs, ","), BFT: *bft}

@@ -2,8 +2,8 @@
 // the disputes that others are to hold it to, not its single payments. The own ledger stays the source: a record is
 // posted there first, and its forwarding is a job of the same transaction.
 //
-// It does not choose what is forwarded; who posts a record does. It is not for reading the shared ledger, and it does
-// nothing while there is none. Begin with New, then call Forwarder.Insert beside ledger.Post.
+// It is not for reading the shared ledger, nor for what its operators decide together there, and while there is none it
+// posts to the own ledger and that is all. Begin with New; then Forwarder.Post takes the place of ledger.Ledger.Post.
 package forward
 
 import (
@@ -36,6 +36,8 @@ func (record) Options() jobs.Options { return jobs.Options{Once: true} }
 type Parts struct {
 	DB   *db.DB
 	Jobs *jobs.Queue
+	// Own is the ledger in DB.
+	Own *ledger.Ledger
 	// To is the shared ledger; nil when there is none.
 	To  contract.Backend
 	Log *slog.Logger
@@ -47,16 +49,27 @@ type Forwarder struct{ Parts }
 // New makes a forwarder.
 func New(p Parts) *Forwarder { return &Forwarder{p} }
 
-// Insert queues record n of the own ledger, which tx has posted, to be forwarded when tx has committed. Twice is as good
-// as once. Without a shared ledger it does nothing.
-func (f *Forwarder) Insert(ctx context.Context, tx *gorm.DB, n int64) error {
-	if f.To == nil {
-		return nil
+// Post posts to the own ledger as [ledger.Ledger.Post] does, and queues in the same transaction that the record is
+// forwarded, if it is of a kind that is.
+func (f *Forwarder) Post(ctx context.Context, tx *gorm.DB, c contract.Command) (int64, error) {
+	n, err := f.Own.Post(ctx, tx, c)
+	if err != nil || f.To == nil || !shared(c) {
+		return n, err
 	}
 	if err := f.Jobs.Insert(ctx, tx, record{n}); err != nil {
-		return fmt.Errorf("forward record %d: %w", n, err)
+		return 0, fmt.Errorf("forward record %d: %w", n, err)
 	}
-	return nil
+	return n, nil
+}
+
+// shared reports whether others are to see a command: everything that a month's money is reckoned from, a batch at a
+// time, but no single sale; and the policy and the nodes of the shared ledger are set there, by who operates it.
+func shared(c contract.Command) bool {
+	switch c.(type) {
+	case contract.Payment, contract.Refund, contract.Policy, contract.Node:
+		return false
+	}
+	return true
 }
 
 // Register gives the queue the worker of the job.

@@ -21,6 +21,7 @@ import (
 	"antiphon/payments/amount"
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
+	"antiphon/payments/ledger/contracttest"
 	"antiphon/payments/ledger/forward"
 )
 
@@ -42,12 +43,13 @@ func (s *shared) Submit(_ context.Context, c contract.Command) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		PaymentHash string `json:"paymentHash"`
+	var batch struct {
+		Lines []struct{ PaymentHash string }
 	}
-	if err := json.Unmarshal(args, &in); err != nil {
-		return err
+	if err := json.Unmarshal(args, &batch); err != nil || len(batch.Lines) != 1 {
+		return fmt.Errorf("%s %s is not a batch of one: %w", function, args, err)
 	}
+	in := batch.Lines[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.asked[in.PaymentHash]
@@ -63,11 +65,19 @@ func (s *shared) Submit(_ context.Context, c contract.Command) error {
 
 func hashOf(n int) string { return fmt.Sprintf("%064x", n) }
 
-func payment(n int) contract.Payment {
+// sale is not forwarded.
+func sale(n int) contract.Payment {
 	return contract.Payment{
 		Order: fmt.Sprintf("https://a.example/agreements/%d", n), Payee: "https://a.example/users/ada",
-		Amount: amount.New(10, "iso4217:EUR"), Provider: "raiden", PaymentHash: hashOf(n),
+		Amount: amount.New(10, "iso4217:EUR"), Provider: "raiden", PaymentHash: hashOf(100 + n),
 	}
+}
+
+// paid is a batch of one listener's payment, which is forwarded.
+func paid(t *testing.T, n int) contract.Subscriptions {
+	t.Helper()
+	books := contracttest.Keep(t, contracttest.Alpha, contracttest.October, 1, nil)
+	return books.Paid(t, n, fmt.Sprint("L", n))
 }
 
 type world struct {
@@ -76,6 +86,8 @@ type world struct {
 	ledger *ledger.Ledger
 	*forward.Forwarder
 }
+
+func october() time.Time { return time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC) }
 
 func open(t *testing.T, to contract.Backend) *world {
 	t.Helper()
@@ -91,25 +103,27 @@ func open(t *testing.T, to contract.Backend) *world {
 	})
 	w := &world{db: d, jobs: jobs.New(d, log)}
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
-	if w.ledger, err = ledger.New(ledger.Config{Origin: "a.example/ledger", Key: key, Now: time.Now}); err != nil {
+	if w.ledger, err = ledger.New(ledger.Config{Origin: "a.example/ledger", Key: key, Now: october}); err != nil {
 		t.Fatal(err)
 	}
-	w.Forwarder = forward.New(forward.Parts{DB: d, Jobs: w.jobs, To: to, Log: log})
+	w.Forwarder = forward.New(forward.Parts{DB: d, Jobs: w.jobs, Own: w.ledger, To: to, Log: log})
 	w.Register(w.jobs)
 	if err := w.jobs.Open(); err != nil {
 		t.Fatal(err)
 	}
+	// The own ledger knows its operator and the node.
+	for _, c := range []contract.Command{contract.DefaultPolicy(contracttest.October), contracttest.Nodes("a.example/ledger")[0]} {
+		if err := w.post(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return w
 }
 
-// post posts a payment and has its record forwarded, in one transaction that then fails with the given error.
-func (w *world) post(ctx context.Context, n int, fails error) error {
+// post posts a command in a transaction that then fails with the given error.
+func (w *world) post(ctx context.Context, c contract.Command, fails error) error {
 	return w.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		number, err := w.ledger.Post(ctx, tx, payment(n))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(w.Insert(ctx, tx, number), w.Insert(ctx, tx, number)); err != nil {
+		if _, err := w.Post(ctx, tx, c); err != nil {
 			return err
 		}
 		return fails
@@ -145,16 +159,19 @@ func TestForward(t *testing.T) {
 	}}
 	w := open(t, to)
 	rolledBack := errors.New("rolled back")
-	if err := w.post(t.Context(), 9, rolledBack); !errors.Is(err, rolledBack) {
+	if err := w.post(t.Context(), paid(t, 9), rolledBack); !errors.Is(err, rolledBack) {
 		t.Fatal(err)
 	}
 	for n := range 5 {
-		if err := w.post(t.Context(), n, nil); err != nil {
+		if err := errors.Join(w.post(t.Context(), paid(t, n), nil), w.post(t.Context(), sale(n), nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := w.post(t.Context(), paid(t, 4), nil); !errors.Is(err, contract.ErrDuplicate) {
+		t.Fatal(err)
+	}
 	if got := w.queued(t); got["available"] != 5 || len(got) != 1 {
-		t.Fatalf("queued %v, want five, each once", got)
+		t.Fatalf("queued %v, want the five that were committed", got)
 	}
 	if err := w.jobs.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -176,7 +193,7 @@ func TestForward(t *testing.T) {
 	if len(to.taken) != 2 || to.asked[hashOf(1)] != 2 || to.asked[hashOf(9)] != 0 {
 		t.Errorf("taken %v of %v", to.taken, to.asked)
 	}
-	function, args, err := contract.Encode(payment(1))
+	function, args, err := contract.Encode(paid(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,17 +202,17 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestOff: without a shared ledger nothing is queued, and what was queued before is let go.
+// TestOff: without a shared ledger nothing is queued.
 func TestOff(t *testing.T) {
 	t.Parallel()
 	w := open(t, nil)
-	if err := w.post(t.Context(), 1, nil); err != nil {
+	if err := w.post(t.Context(), paid(t, 1), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.queued(t); len(got) != 0 {
 		t.Errorf("queued %v", got)
 	}
-	if _, err := ledger.Recorded(t.Context(), w.db.Read, 1); !errors.Is(err, ledger.ErrNotFound) {
+	if _, err := ledger.Recorded(t.Context(), w.db.Read, 99); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("a record that is not there: %v", err)
 	}
 }
