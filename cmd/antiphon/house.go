@@ -37,6 +37,8 @@ import (
 	"antiphon/payments"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/fabric"
+	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 )
@@ -70,6 +72,8 @@ type house struct {
 	access     *access.Service
 	tracks     *media.Service
 	ledger     *ledger.Ledger
+	shared     *fabric.Backend
+	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
 	handler    http.Handler
@@ -236,6 +240,9 @@ func (h *house) openLedger() error {
 func (h *house) openPayments(context.Context) error {
 	err := h.openLedger()
 	if err != nil {
+		return err
+	}
+	if err := h.openShared(); err != nil {
 		return err
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
