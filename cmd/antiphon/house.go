@@ -33,8 +33,10 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
 	"antiphon/payments/manual"
@@ -69,6 +71,7 @@ type house struct {
 	moderation *moderation.Service
 	access     *access.Service
 	tracks     *media.Service
+	listens    *listen.Service
 	ledger     *ledger.Ledger
 	orders     *payments.Service
 	purchases  *purchase.Service
@@ -167,6 +170,13 @@ func (h *house) openMedia(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
+	h.listens, err = listen.New(listen.Config{}, listen.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	h.listens.Register(h.jobs)
 	return nil
 }
 
