@@ -185,6 +185,7 @@ func malformed() []row {
 
 		{"listen", "actor", artist}, {"listen", "published", missing}, {"listen", "object", missing}, {"listen", "duration", "PT3M33S"}, {"listen", "endTime", "2026-11-20T10:00:00Z"},
 		{"listen", "type", []any{"Listen", "View"}}, {"listen", "duration", "PT99999999H"},
+		{"listen", "result", "5"}, {"listen", "result", map[string]any{"type": "InteractionCounter", "userInteractionCount": 0}}, {"listen-day", "duration", "PT99999H"},
 
 		{"subscription", "attributedTo", buyer}, {"subscription", "object", buyer}, {"subscription", "relationship", "http://purl.org/vocab/relationship/friendOf"},
 		{"subscription", "subject", missing}, {"subscription", "endTime", missing}, {"subscription", "context", "https://evil.example/agreements/1"}, {"subscription", "type", "Relationship"},

@@ -268,6 +268,7 @@ func drawListen(t *rapid.T) vocab.Listen {
 		Duration: length(t), To: audience(t), Cc: audience(t),
 	}
 	x.EndTime = x.StartTime.Add(x.Duration + time.Duration(whole(t, 0, 1000))*time.Second)
+	x.Plays = int64(whole(t, 0, 1000))
 	return x
 }
 

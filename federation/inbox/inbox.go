@@ -102,6 +102,7 @@ type Inbox struct {
 	flight   *flight
 	desk     desk
 	hands    hands
+	tellers  tellers
 	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
 	followed sync.Map
 	html     *bluemonday.Policy
