@@ -36,8 +36,8 @@ type Parts struct {
 	Grant, Relay http.Handler
 	// Blocks is GET /ipfs/{cid}.
 	Blocks http.Handler
-	// Books are everything below /ledger and /witness.
-	Books *Books
+	// Books answer everything below /ledger and /witness; see Books.Handler.
+	Books http.Handler
 	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
 	// whose play it is.
 	Listens http.Handler
@@ -242,7 +242,6 @@ func (s *server) machines(p Parts) []route {
 		}
 		return bounded(limit, pageTime, h)
 	}
-	ledgers, witnesses := p.Books.handlers()
 	return []route{
 		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
 		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
@@ -271,8 +270,8 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
 		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
 
-		{"GET", "/ledger/*", open(0, ledgers)},
-		{"", "/witness/*", open(witness.MaxBody, witnesses)},
+		{"GET", "/ledger/*", open(0, p.Books)},
+		{"", "/witness/*", open(witness.MaxBody, p.Books)},
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},

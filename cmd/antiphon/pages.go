@@ -73,9 +73,13 @@ func (h *house) openPages(context.Context) error {
 	if h.config.Federation.SignedFetch {
 		objects = h.outbox.Signed(objects)
 	}
+	books, err := h.openBooks()
+	if err != nil {
+		return err
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
