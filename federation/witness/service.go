@@ -8,6 +8,7 @@
 package witness
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,9 @@ type asked struct {
 	url    string // as configured, without its key
 	prefix string // where add-checkpoint is
 	key    string // as configured; empty when the witness is asked for it
+	// signed is the text of the checkpoint that it signed last, since this program runs: a past that was rewritten has
+	// another one of the same size.
+	signed string
 	// failed counts the failures since it answered last, and next is when it is asked again.
 	failed int
 	next   time.Time
@@ -149,16 +153,20 @@ type row struct {
 func (row) TableName() string { return "witnesses" }
 
 func (s *Service) ask(ctx context.Context, w *asked) error {
-	size, err := ledger.Size(ctx, s.DB.Read)
-	if err != nil || size == 0 {
+	head, err := s.Ledger.Checkpoint(ctx, s.DB.Read)
+	empty := errors.Is(err, ledger.ErrNotFound)
+	if err != nil && !empty {
 		return err
+	}
+	if text, _, _ := strings.Cut(string(head), "\n\n"); text == w.signed && !empty {
+		return nil
 	}
 	var r row
 	err = s.DB.Read.WithContext(ctx).Where("url = ?", w.url).Take(&r).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return fmt.Errorf("read witness: %w", err)
 	}
-	if r.Size == size && r.Refused == "" {
+	if empty && r.Size == 0 {
 		return nil
 	}
 	r.URL = w.url
@@ -176,20 +184,26 @@ func (s *Service) ask(ctx context.Context, w *asked) error {
 		return err
 	}
 	refused := err
-	return errors.Join(refused, s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err = s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if r.Refused = ""; refused != nil {
 			r.Refused = refused.Error()
 		} else {
-			if err := s.Ledger.AddCosignature(ctx, tx, signed, r.Key, lines); err != nil {
+			if r.Size, err = ledger.SizeOf(signed); err != nil {
 				return err
 			}
-			r.Size = signed
+			if err := s.Ledger.AddCosignature(ctx, tx, r.Size, r.Key, lines); err != nil {
+				return err
+			}
 		}
 		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&r).Error; err != nil {
 			return fmt.Errorf("write witness: %w", err)
 		}
 		return nil
-	}))
+	})
+	if err == nil && refused == nil {
+		w.signed, _, _ = strings.Cut(string(signed), "\n\n")
+	}
+	return errors.Join(refused, err)
 }
 
 // keyOf asks an instance for its key as a witness; from then on it counts.
@@ -216,60 +230,54 @@ func (s *Service) keyOf(ctx context.Context, w *asked) (string, error) {
 	return key, nil
 }
 
-// submit has the newest checkpoint signed, from the size on that the witness has signed before: old, or what it says.
-func (s *Service) submit(ctx context.Context, w *asked, old int64) (size int64, lines []byte, err error) {
+// submit has the newest checkpoint signed, from the size on that the witness has signed before: old, or what it says. It
+// returns the checkpoint and the cosignature.
+func (s *Service) submit(ctx context.Context, w *asked, old int64) (signed, lines []byte, err error) {
 	for range 3 {
-		var sub witness.Submission
-		if sub, size, err = s.submission(ctx, old); errors.Is(err, ledger.ErrNotFound) {
-			return 0, nil, fmt.Errorf("%w: it has signed for %d records, and here there are fewer", ErrRefused, old)
-		} else if err != nil {
-			return 0, nil, err
+		sub, err := s.submission(ctx, old)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil, nil, fmt.Errorf("%w: it has signed for %d records, and here there are fewer", ErrRefused, old)
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.prefix+"/add-checkpoint", strings.NewReader(string(sub.Marshal())))
 		if err != nil {
-			return 0, nil, err
+			return nil, nil, err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.prefix+"/add-checkpoint", bytes.NewReader(sub.Marshal()))
+		if err != nil {
+			return nil, nil, err
 		}
 		resp, err := s.HTTP.Do(ctx, req, witness.MaxBody)
 		if err != nil {
-			return 0, nil, err
+			return nil, nil, err
 		}
 		switch resp.Status {
 		case http.StatusOK:
-			return size, resp.Body, nil
+			return sub.Note, resp.Body, nil
 		case http.StatusUnprocessableEntity:
-			return 0, nil, fmt.Errorf("%w: what it has signed for, %d records, is not how the ledger of today begins", ErrRefused, old)
+			return nil, nil, fmt.Errorf("%w: what it has signed for, %d records, is not how the ledger of today begins", ErrRefused, old)
 		case http.StatusConflict:
 			has, err := strconv.ParseInt(strings.TrimSpace(string(resp.Body)), 10, 64)
 			if err != nil || has < 0 {
-				return 0, nil, fmt.Errorf("%s: a conflict without a size", w.prefix)
+				return nil, nil, fmt.Errorf("%s: a conflict without a size", w.prefix)
 			}
 			if has == old {
-				return 0, nil, fmt.Errorf("%w: it has signed for %d other records", ErrRefused, has)
+				return nil, nil, fmt.Errorf("%w: it has signed for %d other records", ErrRefused, has)
 			}
 			old = has
 		default:
-			return 0, nil, fmt.Errorf("%s/add-checkpoint: status %d: %.200q", w.prefix, resp.Status, resp.Body)
+			return nil, nil, fmt.Errorf("%s/add-checkpoint: status %d: %.200q", w.prefix, resp.Status, resp.Body)
 		}
 	}
-	return 0, nil, fmt.Errorf("%s: others ask for the same ledger", w.prefix)
+	return nil, nil, fmt.Errorf("%s: others ask for the same ledger", w.prefix)
 }
 
 // submission is the newest checkpoint with the proof that it goes on from old; ErrNotFound when old is more than there is.
-func (s *Service) submission(ctx context.Context, old int64) (witness.Submission, int64, error) {
+func (s *Service) submission(ctx context.Context, old int64) (witness.Submission, error) {
 	if old == 0 {
 		signed, err := s.Ledger.Checkpoint(ctx, s.DB.Read)
-		if err != nil {
-			return witness.Submission{}, 0, err
-		}
-		size, err := ledger.SizeOf(signed)
-		return witness.Submission{Note: signed}, size, err
+		return witness.Submission{Note: signed}, err
 	}
 	p, err := s.Ledger.ProveTree(ctx, s.DB.Read, old)
-	if err != nil {
-		return witness.Submission{}, 0, err
-	}
-	size, err := ledger.SizeOf(p.Checkpoint)
-	return witness.Submission{Old: old, Proof: p.Hashes, Note: p.Checkpoint}, size, err
+	return witness.Submission{Old: old, Proof: p.Hashes, Note: p.Checkpoint}, err
 }
 
 // get reads a short answer.
