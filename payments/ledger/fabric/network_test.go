@@ -51,7 +51,7 @@ func newReal(t *testing.T) *real {
 	}
 	begin := time.Now()
 	network, err := fabricdev.Start(t.Context(), fabricdev.Config{
-		Dir: filepath.Join(t.TempDir(), "network"), Programs: programs, Orgs: []string{"alpha", "beta", "gamma"}, AnyTime: true,
+		Dir: filepath.Join(t.TempDir(), "network"), Programs: programs, Orgs: []string{"alpha", "beta", "gamma"}, AnyTime: true, TLS: true,
 	})
 	if err != nil {
 		t.Fatal(err)

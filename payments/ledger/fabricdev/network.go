@@ -35,6 +35,8 @@ type Config struct {
 	Orgs []string
 	// BFT orders by SmartBFT instead of Raft; with one orderer, as here, the difference is only that it runs.
 	BFT bool
+	// TLS lets the peers reach the contract through TLS, as they would from another machine.
+	TLS bool
 	// AnyTime makes peers take transactions that bear any time, for tests of what happens in months. Otherwise 15 minutes
 	// are the most that clocks may differ.
 	AnyTime bool
