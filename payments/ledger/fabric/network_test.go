@@ -69,7 +69,7 @@ func newReal(t *testing.T) *real {
 	r := &real{Network: network, t: t, clock: testkit.NewClock(time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC))}
 	for i := range 3 {
 		cfg := network.Member(i)
-		cfg.Now = r.clock.Now
+		cfg.Now, cfg.Patience = r.clock.Now, 20*time.Second
 		b, err := fabric.Open(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -267,7 +267,7 @@ func (r *real) down() {
 	if err := errors.Join(r.StopPeer(1), r.StopPeer(1)); err != nil {
 		r.t.Fatal(err)
 	}
-	refused, cancel := context.WithTimeout(ctx, 30*time.Second)
+	refused, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := first.Submit(refused, payment(51)); !errors.Is(err, fabric.ErrUnavailable) || refused.Err() != nil {
 		r.t.Errorf("two of three are away: %v", err)
