@@ -97,6 +97,7 @@ func TestNetwork(t *testing.T) {
 	step("suite", r.suite)
 	step("two operators at once", r.atOnce)
 	step("events", r.events)
+	step("forwarded", r.forwarded)
 	step("pages", r.pages)
 	step("peers down", r.down)
 }
@@ -260,8 +261,13 @@ func (r *real) pages() {
 func (r *real) down() {
 	ctx := r.t.Context()
 	first := r.members[0]
+	broken := make(chan error, 1)
+	go func() { broken <- r.Wait(ctx) }()
 	if err := r.StopPeer(2); err != nil {
 		r.t.Fatal(err)
+	}
+	if err := <-broken; err == nil || !strings.Contains(err.Error(), "peer of gamma") {
+		r.t.Errorf("who waits is told: %v", err)
 	}
 	r.eventually("one of three is away", func() error { return first.Submit(ctx, payment(50)) })
 	if err := errors.Join(r.StopPeer(1), r.StopPeer(1)); err != nil {

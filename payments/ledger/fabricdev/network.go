@@ -187,6 +187,28 @@ func (n *Network) Close() error {
 	return err
 }
 
+// Wait returns when ctx ends, or with an error that says which process has ended before, and what it said at last.
+func (n *Network) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	broken := make(chan *process, len(n.peers)+1)
+	for _, p := range append(slices.Clone(n.peers), n.orderer) {
+		go func() {
+			select {
+			case <-p.ended:
+				broken <- p
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case p := <-broken:
+		return p.gone()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
 // Node is one process of the network.
 type Node struct {
 	// Name is what it is, such as "peer of alpha".
