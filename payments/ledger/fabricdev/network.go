@@ -22,7 +22,7 @@ const (
 	Chaincode = "ledger"
 )
 
-// startLimit bounds each of the network's steps; on a slow machine the whole takes half of it.
+// startLimit bounds each of the network's steps, which take seconds.
 const startLimit = 2 * time.Minute
 
 // Config of a network.
