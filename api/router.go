@@ -134,6 +134,11 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
 
+		{"GET", "/history", page(w.History)},
+		{"POST", "/history/forget", page(w.ForgetPlays)},
+		{"POST", "/history/settings", page(w.SetListening)},
+		{"GET", "/history/export.{form:csv|json}", s.person(0, downloadTime, w.ExportHistory)},
+
 		{"GET", "/settings", page(w.Settings)},
 		{"POST", "/settings/profile", form(w.SetProfile)},
 		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
@@ -193,6 +198,8 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/tracks/{id}/buyers", page(w.Buyers)},
 		{"GET", "/studio", page(w.Studio)},
 		{"POST", "/studio/revoke", page(w.Revoke)},
+		{"GET", "/studio/listens", page(w.StudioListens)},
+		{"POST", "/studio/pool", page(w.SetPool)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
 		{"POST", "/orders/{id}/paid", page(w.MarkPaid)},
