@@ -29,6 +29,8 @@ type Purchases interface {
 	Of(ctx context.Context, buyer string, limit int) ([]purchase.Purchase, error)
 	// CanPay reports whether the instance's own node can pay it now; Pay has it do so.
 	CanPay(p purchase.Purchase) bool
+	// Lacks says in words what keeps that node from paying it at this moment, and what to do; empty when nothing is known.
+	Lacks(ctx context.Context, p purchase.Purchase) string
 	Pay(ctx context.Context, id string) error
 }
 
@@ -57,7 +59,10 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 	if invoice, ok := b.Invoiced(); ok && state == templates.OrderWaiting {
 		view.Invoice = invoiceView(invoice)
 		if maySpend(r) && p.Purchases.CanPay(b) {
-			view.PayAction = purchasePath(b) + "/pay"
+			view.PayLacks = p.Purchases.Lacks(r.Context(), b)
+			if view.PayLacks == "" {
+				view.PayAction = purchasePath(b) + "/pay"
+			}
 		}
 	}
 	if len(b.ReceiptRaw) > 0 {

@@ -106,6 +106,8 @@ type Payer interface {
 	// Pay pays an invoice once, however often it is called: it looks for the payment in the node's history first. A
 	// [*Refusal] says in words why it cannot be paid at the moment.
 	Pay(ctx context.Context, i Invoice) error
+	// Lacks says in words what keeps the node from paying an invoice now, and what to do; empty when nothing is known.
+	Lacks(ctx context.Context, i Invoice) string
 }
 
 // Parts are what the room is joined with.
