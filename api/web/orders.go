@@ -60,8 +60,11 @@ func (p *Pages) orders(w http.ResponseWriter, r *http.Request, status int, instr
 			Price: p.money(o.Units.String(), o.Asset, o.Decimals), State: string(o.State), Remark: string(o.Remark), Words: o.Words, Seen: o.Seen,
 			Created: o.CreatedAt, PayURL: o.PayURL(),
 		}
-		if o.Ground == payments.GroundFree {
+		switch o.Ground {
+		case payments.GroundFree:
 			row.Provider = "free"
+		case payments.GroundRegrant:
+			row.Provider = "bought before, for a new key"
 		}
 		if who, err := p.actor(ctx, o.Buyer); err == nil {
 			row.Buyer = p.handle(who.Name, who.Host)

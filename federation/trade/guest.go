@@ -155,5 +155,5 @@ func (s *Service) keepForGuest(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	return s.Orders.Delivered(ctx, uri)
+	return s.delivered(ctx, uri)
 }

@@ -30,6 +30,9 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return s.reject(ctx, offer, s.ownerOf(offer), "malformed", "The offer is malformed.")
 	}
+	if a.Receipt != "" {
+		return s.regrant(ctx, in, a)
+	}
 	p, err := s.Access.Product(ctx, a.Product)
 	if errors.Is(err, access.ErrUnknownProduct) || err == nil && a.Proposal != p.URI+"/proposal" {
 		return s.reject(ctx, offer, s.ownerOf(offer), "unknown-product", "There is no such product here.")
@@ -46,6 +49,12 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	}
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
+	}
+	if good, err := s.vouched(ctx, p.Artist, buyer); err != nil {
+		return err
+	} else if !good {
+		return s.reject(ctx, offer, p.Artist, "new-keys", "Your keys are not the ones that you bought with before, and no statement of the old ones vouches for them. "+
+			"The artist was told and can let you go on; then buy again. If you still have the old key, have something granted anew with it: that will do, too.")
 	}
 	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
@@ -168,9 +177,12 @@ func (s *Service) accepted(ctx context.Context, in inbox.Incoming) error {
 }
 
 func termsOf(a vocab.Agreement) (purchase.Terms, error) {
-	asked, err := amount.Parse(a.Amount, a.Asset)
-	if err != nil {
-		return purchase.Terms{}, err
+	var asked amount.Amount
+	if a.Asset != "" || !a.Free() {
+		var err error
+		if asked, err = amount.Parse(a.Amount, a.Asset); err != nil {
+			return purchase.Terms{}, err
+		}
 	}
 	t := purchase.Terms{
 		Agreement: a.ID, Product: a.Product, Amount: asked, ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
@@ -295,7 +307,7 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 		return err
 	}
 	// Buyer and seller live here both: no inbox elsewhere will say that it took the grant.
-	return s.Orders.Delivered(ctx, g.ID)
+	return s.delivered(ctx, g.ID)
 }
 
 // proofKeys are an artist's proof keys as of now, Multikeys by verification method; of an artist who lives here, the one

@@ -61,6 +61,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f access.GrantChanged) error { return s.sendChange(ctx, f.Grant) })
 	worker(q, func(ctx context.Context, f access.KfragsDropped) error { return s.sendDrops(ctx, f.Grant, f.Set) })
 	worker(q, func(ctx context.Context, f access.GrantRevoked) error { return s.sendRevocation(ctx, f.Grant) })
+	worker(q, s.tellKeys)
 }
 
 // Receive registers what arrives.

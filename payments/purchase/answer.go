@@ -115,7 +115,10 @@ func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, pro
 	p, err := one(tx.Where("agreement = ? AND artist = ? AND buyer = ?", agreement, artist, buyer), agreement)
 	if errors.Is(err, ErrNotFound) {
 		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement.
-		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ?", product, artist, buyer).Order("created_at DESC"), product)
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND receiving_key = ?", product, artist, buyer, receiving).Order("created_at DESC"), product)
+		if errors.Is(err, ErrNotFound) {
+			p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ?", product, artist, buyer).Order("created_at DESC"), product)
+		}
 	}
 	if err != nil {
 		return err

@@ -70,8 +70,12 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Regrants is the receipt of an earlier purchase whose grant is asked for anew, and Signed the agreement as its buyer
+	// signed it; both are empty for a purchase.
+	Regrants  string
+	Signed    []byte
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Amount is what was offered.
@@ -153,7 +157,7 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
-		err := tx.Where("buyer = ? AND product = ? AND state <> ?", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
+		err := tx.Where("buyer = ? AND product = ? AND state <> ? AND regrants = ''", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
 		if err == nil && !s.stale(old) {
 			p = old
 			return nil

@@ -369,7 +369,10 @@ func TestOneAtATime(t *testing.T) {
 	close(held)
 	must(t, <-paid)
 	n.Payer.Pending(strings.ReplaceAll(n.Payee.PendingTransfer(n.Payer.Address, 7), "target,", "initiator"))
-	_, err = payer.Change(t.Context(), n.Token, func(context.Context, *raiden.Client) (raiden.Channel, error) { changed = true; return raiden.Channel{}, nil })
+	_, err = payer.Change(t.Context(), n.Token, func(context.Context, *raiden.Client) (raiden.Channel, error) {
+		changed = true
+		return raiden.Channel{}, nil
+	})
 	if !errors.Is(err, raiden.ErrBusy) || changed {
 		t.Errorf("a change beside a pending transfer: %v", err)
 	}
