@@ -155,5 +155,5 @@ func (s *Service) keepForGuest(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	return s.delivered(ctx, uri)
+	return s.Orders.Delivered(ctx, uri)
 }

@@ -40,11 +40,11 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return err
 	}
-	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
+	buyer, err := s.described(ctx, in.Actor.URI, func(b actor.Actor) bool { return holds(b, a) })
 	if err != nil {
 		return fmt.Errorf("fetch buyer: %w", err)
 	}
-	if buyer.ReceivingKey != a.ReceivingKey || buyer.RequestingKey != a.RequestingKey {
+	if !holds(buyer, a) {
 		return s.reject(ctx, offer, p.Artist, "unknown-key", "The keys of the offer are not the ones that you publish.")
 	}
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
@@ -301,13 +301,16 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 		if err != nil {
 			return err
 		}
-		return s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys)
+		if err := s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys); err != nil {
+			return err
+		}
+		return s.confirmGrant(ctx, tx, g)
 	})
 	if err != nil || !s.Actors.Own(g.ID) {
 		return err
 	}
 	// Buyer and seller live here both: no inbox elsewhere will say that it took the grant.
-	return s.delivered(ctx, g.ID)
+	return s.Orders.Delivered(ctx, g.ID)
 }
 
 // proofKeys are an artist's proof keys as of now, Multikeys by verification method; of an artist who lives here, the one

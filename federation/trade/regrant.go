@@ -8,10 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"antiphon/federation/actor"
 	"antiphon/federation/inbox"
 	"antiphon/media/access"
 	"antiphon/payments"
+	"antiphon/payments/purchase"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
 	"antiphon/vocab/proof"
@@ -19,7 +22,7 @@ import (
 
 // A buyer who has new keys, or has moved to another instance, shows the receipt of what was bought and is granted it
 // anew. The agreement that asks for it is signed with the requesting key that the receipt names: an instance that would
-// like its users' music for keys of its own has no such key. The earlier grant is taken back once the new one has arrived.
+// like its users' music for keys of its own has no such key. The earlier grant is taken back once the buyer's instance says that it keeps the new one.
 
 // regrant answers an offer that shows an earlier receipt.
 func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreement) error {
@@ -36,7 +39,9 @@ func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreem
 		s.Log.Warn("re-grant refused", "from", in.Actor.URI, "receipt", a.Receipt, "error", err)
 		return refuse("bad-proof", "This is not signed with the key that the receipt names.")
 	}
-	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
+	buyer, err := s.described(ctx, in.Actor.URI, func(b actor.Actor) bool {
+		return holds(b, a) && (b.URI == old.Buyer || slices.Contains(b.AlsoKnownAs, old.Buyer))
+	})
 	if err != nil {
 		return fmt.Errorf("fetch buyer: %w", err)
 	}
@@ -46,7 +51,7 @@ func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreem
 		return err
 	case !moved:
 		return refuse("not-moved", "The receipt is somebody else's. Who moves names both accounts: the old one where it went, the new one where it came from.")
-	case buyer.ReceivingKey != a.ReceivingKey || buyer.RequestingKey != a.RequestingKey:
+	case !holds(buyer, a):
 		return refuse("unknown-key", "The keys of the offer are not the ones that you publish.")
 	}
 	if err := s.Access.CheckReceivingKey(ctx, old.Product, a.ReceivingKey); err != nil {
@@ -94,6 +99,21 @@ func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreem
 	return err
 }
 
+// described is an actor as its server describes it, asked once more, now, where what was known lately does not fit what
+// the actor has signed.
+func (s *Service) described(ctx context.Context, uri string, fits func(actor.Actor) bool) (actor.Actor, error) {
+	a, err := s.Actors.Find(ctx, uri, true)
+	if err != nil || fits(a) {
+		return a, err
+	}
+	return s.Actors.Renew(ctx, uri)
+}
+
+// holds reports whether the keys of an agreement are the ones that a buyer publishes.
+func holds(buyer actor.Actor, a vocab.Agreement) bool {
+	return buyer.ReceivingKey == a.ReceivingKey && buyer.RequestingKey == a.RequestingKey
+}
+
 // byEarlierKey checks that an agreement is the earlier buyer's and signed with the key that the earlier grant names.
 // Nobody is asked: that key counts whatever its owner's server says, or whether there is such a server any more.
 func (s *Service) byEarlierKey(raw []byte, old access.Earlier) error {
@@ -118,7 +138,7 @@ func (s *Service) is(ctx context.Context, now actor.Actor, earlier string) (bool
 	if !slices.Contains(now.AlsoKnownAs, earlier) {
 		return false, nil
 	}
-	was, err := s.Actors.Find(ctx, earlier, true)
+	was, err := s.described(ctx, earlier, func(w actor.Actor) bool { return w.MovedTo == now.URI })
 	if errors.Is(err, actor.ErrNotFound) && !errors.Is(err, actor.ErrGone) {
 		was, err = s.Actors.Known(ctx, earlier)
 	}
@@ -128,10 +148,29 @@ func (s *Service) is(ctx context.Context, now actor.Actor, earlier string) (bool
 	return err == nil && was.MovedTo == now.URI, err
 }
 
-// delivered records that a grant has arrived at its buyer.
-func (s *Service) delivered(ctx context.Context, grant string) error {
-	if err := s.Access.Taken(ctx, grant); err != nil {
+// confirmGrant tells a seller inside tx that a grant that was asked for anew is kept: only then the earlier one is taken
+// back. That an inbox has taken it is not enough: what it says is judged later.
+func (s *Service) confirmGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant) error {
+	regranted, err := purchase.Regranted(tx, g.ID)
+	if err != nil || !regranted {
 		return err
 	}
-	return s.Orders.Delivered(ctx, grant)
+	return s.Outbox.Tell(ctx, tx, vocab.Activity{
+		ID: s.BaseURL + "/answers/" + digest(g.ID), Type: vocab.VerbAccept, Actor: g.To, To: []string{g.AttributedTo}, Object: vocab.Ref{ID: g.ID},
+	})
+}
+
+// arrived takes a buyer's word that a grant is kept; what it was made in the place of is taken back.
+func (s *Service) arrived(ctx context.Context, in inbox.Incoming) error {
+	g, err := s.Access.Grant(ctx, in.Activity.Object.ID)
+	if errors.Is(err, access.ErrRevoked) || errors.Is(err, access.ErrUnknownGrant) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if g.To != in.Actor.URI {
+		return fmt.Errorf("grant %s is not %s's: %w", g.ID, in.Actor.URI, errSender)
+	}
+	return s.Access.Taken(ctx, g.ID)
 }

@@ -111,6 +111,10 @@ func (s *Service) AskAnew(ctx context.Context, me string, agreements []json.RawM
 	if err != nil {
 		return 0, err
 	}
+	asked, err := s.Purchases.AskedAnew(ctx, me, who.ReceivingKey)
+	if err != nil {
+		return 0, err
+	}
 	var all []purchase.Again
 	for _, raw := range agreements {
 		a, err := s.signedAgain(raw, who)
@@ -119,7 +123,10 @@ func (s *Service) AskAnew(ctx context.Context, me string, agreements []json.RawM
 		}
 		i := slices.IndexFunc(outdated, func(p purchase.Purchase) bool { return p.Receipt == a.Receipt && p.Product == a.Product })
 		if i < 0 {
-			continue // asked for already
+			if slices.ContainsFunc(asked, func(p purchase.Purchase) bool { return bytes.Equal(p.Signed, raw) }) {
+				continue
+			}
+			return 0, &Refusal{"What was signed is not one of your purchases, or was asked for already."}
 		}
 		p := outdated[i]
 		if err := signedWith(raw, me, p.RequestingKey, s.Now()); err != nil {

@@ -217,7 +217,7 @@ func (s *Service) Taken(ctx context.Context, activity string) error {
 	if !ok || !strings.HasPrefix(grant, s.BaseURL+"/grants/") {
 		return nil
 	}
-	return s.delivered(ctx, grant)
+	return s.Orders.Delivered(ctx, grant)
 }
 
 // sendKfrags offers each fragment of a set to its proxy.

@@ -106,6 +106,15 @@ func (s *Service) LetGo(ctx context.Context, buyer, id string) error {
 	})
 }
 
+// Regranted reports inside tx whether a grant that was kept is one that was asked for anew.
+func Regranted(tx *gorm.DB, grant string) (bool, error) {
+	var n int64
+	if err := tx.Model(&Purchase{}).Where("grant_uri = ? AND regrants <> ''", grant).Count(&n).Error; err != nil {
+		return false, fmt.Errorf("look up purchase of %s: %w", grant, err)
+	}
+	return n > 0, nil
+}
+
 // LetGoWords are those of what its buyer has let go.
 const LetGoWords = "You let this one go. It opens with your old key."
 

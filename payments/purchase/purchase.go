@@ -201,10 +201,16 @@ func (s *Service) Agreed(ctx context.Context, agreement string) (bool, error) {
 	return n > 0, err
 }
 
-// Awaits reports whether any user of this instance is buying from an artist.
+// overtaken is how long after a grant its agreement and its receipt may still be on their way.
+const overtaken = time.Hour
+
+// Awaits reports whether any user of this instance is buying from an artist, or has the grant and still lacks what was
+// sent before it.
 func (s *Service) Awaits(ctx context.Context, artist string) (bool, error) {
 	var n int64
-	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ? AND state NOT IN ?", artist, []State{Granted, Refused}).Count(&n).Error
+	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ?", artist).
+		Where("state NOT IN ? OR state = ? AND receipt = '' AND updated_at > ?", []State{Granted, Refused}, Granted, s.utc().Add(-overtaken)).
+		Count(&n).Error
 	return n > 0, err
 }
 
