@@ -159,6 +159,8 @@ type Orders struct {
 	Instructions string
 	// Error says what was wrong with the instructions.
 	Error string
+	// Holds are buyers whose new keys no earlier key vouches for.
+	Holds []KeyHold
 }
 
 func (*Orders) page() string { return "orders" }

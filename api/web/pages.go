@@ -74,6 +74,7 @@ type Parts struct {
 	Remote    Remote
 	Hosts     Hosts
 	Treasury  *treasury.Service
+	Keyring   Keyring
 	HTTP      *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -517,4 +519,45 @@ func TestMoveWithLibrary(t *testing.T) {
 	fedtest.Until(t, "the old account's grant is taken back", func() bool {
 		return old.Count(t, "grants_held", "revoked_at IS NOT NULL AND reason LIKE '%moved to%'") == 1
 	}, old.Instance, shop.Instance)
+}
+
+// TestBrowserSigns reads what the browser's code signs: the same file is made by its own test.
+func TestBrowserSigns(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "templates", "assets", "test", "testdata", "signed.json"))
+	must(t, err)
+	var made struct{ Link, Agreement json.RawMessage }
+	must(t, json.Unmarshal(raw, &made))
+	seed := make([]byte, 32)
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	keys, err := keytree.Listener(seed)
+	must(t, err)
+	b := &buyer{t: t, keys: keys, Actor: actor.Actor{URI: "https://b.example/users/lin"}}
+	_, _, key := b.pair(1)
+	receiving, requesting, _ := b.pair(2)
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	check := func(raw []byte) {
+		t.Helper()
+		_, err := proof.Verify(raw, func(c proof.Claim) (ed25519.PublicKey, error) {
+			if c.Signer != b.URI || c.VerificationMethod != b.method(1) {
+				return nil, errors.New("somebody else")
+			}
+			return key.Public().(ed25519.PublicKey), nil
+		}, now)
+		must(t, err)
+	}
+	check(made.Link)
+	check(made.Agreement)
+	link, err := vocab.ReadKeyLink(made.Link)
+	must(t, err)
+	if want := (vocab.KeyLink{Actor: b.URI, From: b.method(1), Receiving: receiving, Requesting: requesting, Created: now}); link != want {
+		t.Errorf("link %+v, want %+v", link, want)
+	}
+	a, err := vocab.ReadOfferedAgreement(made.Agreement)
+	must(t, err)
+	if a.AttributedTo != b.URI || a.ReceivingKey != receiving || a.RequestingKey != requesting || a.Receipt != "https://s.example/receipts/1" || !a.Free() {
+		t.Errorf("agreement %+v", a)
+	}
 }

@@ -231,3 +231,26 @@ func (s *Service) BringLibrary(ctx context.Context, me string, file []byte) (int
 	}
 	return len(all), s.ask(ctx, all)
 }
+
+// Target returns the account that a local user has moved to, as its server describes it now, or a [*Refusal].
+func (s *Service) Target(ctx context.Context, me string) (actor.Actor, error) {
+	who, err := s.Actors.Local(ctx, me)
+	if err != nil {
+		return actor.Actor{}, err
+	}
+	if who.MovedTo == "" {
+		return actor.Actor{}, &Refusal{"Say first where you have moved to."}
+	}
+	to, err := s.described(ctx, who.MovedTo, func(to actor.Actor) bool { return slices.Contains(to.AlsoKnownAs, me) && to.ReceivingKey != "" })
+	switch {
+	case errors.Is(err, actor.ErrNotFound):
+		return to, &Refusal{"The new account's server does not answer. Try again later."}
+	case err != nil:
+		return to, err
+	case !slices.Contains(to.AlsoKnownAs, me):
+		return to, &Refusal{"The new account does not name this one as yours."}
+	case to.ReceivingKey == "" || to.RequestingKey == "":
+		return to, &Refusal{"The new account has no keys: its server does not keep music libraries."}
+	}
+	return to, nil
+}
