@@ -141,7 +141,7 @@ func (s *Service) Capsules(ctx context.Context, track string) ([]Capsule, error)
 // Granted returns the grant of a product that stands for the buyer, or "".
 func (s *Service) Granted(ctx context.Context, buyer, product string) (string, error) {
 	var g grantRow
-	err := s.db.Read.WithContext(ctx).Where("buyer = ? AND product = ? AND revoked_at IS NULL", buyer, product).
+	err := s.db.Read.WithContext(ctx).Where("buyer = ? AND product = ? AND revoked_at IS NULL AND replaced_by = ''", buyer, product).
 		Order("version DESC").Take(&g).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return "", nil

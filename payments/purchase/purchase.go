@@ -70,8 +70,12 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Regrants is the receipt of an earlier purchase whose grant is asked for anew, and Signed the agreement as its buyer
+	// signed it; both are empty for a purchase.
+	Regrants  string
+	Signed    []byte
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Amount is what was offered.
@@ -106,6 +110,8 @@ type Payer interface {
 	// Pay pays an invoice once, however often it is called: it looks for the payment in the node's history first. A
 	// [*Refusal] says in words why it cannot be paid at the moment.
 	Pay(ctx context.Context, i Invoice) error
+	// Lacks says in words what keeps the node from paying an invoice now, and what to do; empty when nothing is known.
+	Lacks(ctx context.Context, i Invoice) string
 }
 
 // Parts are what the room is joined with.
@@ -151,7 +157,7 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
-		err := tx.Where("buyer = ? AND product = ? AND state <> ?", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
+		err := tx.Where("buyer = ? AND product = ? AND state <> ? AND regrants = ''", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
 		if err == nil && !s.stale(old) {
 			p = old
 			return nil
@@ -195,10 +201,16 @@ func (s *Service) Agreed(ctx context.Context, agreement string) (bool, error) {
 	return n > 0, err
 }
 
-// Awaits reports whether any user of this instance is buying from an artist.
+// overtaken is how long after a grant its agreement and its receipt may still be on their way.
+const overtaken = time.Hour
+
+// Awaits reports whether any user of this instance is buying from an artist, or has the grant and still lacks what was
+// sent before it.
 func (s *Service) Awaits(ctx context.Context, artist string) (bool, error) {
 	var n int64
-	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ? AND state NOT IN ?", artist, []State{Granted, Refused}).Count(&n).Error
+	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ?", artist).
+		Where("state NOT IN ? OR state = ? AND receipt = '' AND updated_at > ?", []State{Granted, Refused}, Granted, s.utc().Add(-overtaken)).
+		Count(&n).Error
 	return n > 0, err
 }
 

@@ -259,6 +259,8 @@ func pages() map[string]View {
 		{Name: "music.example", Software: "antiphon 0.1.0", Music: true, Newer: true, State: "ok"},
 	}}
 
+	maps.Copy(out, raidenPages(user))
+
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"
 	out["failure-404"] = &Failure{Layout: lost, Status: 404}
