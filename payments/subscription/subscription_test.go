@@ -228,7 +228,9 @@ func (w *world) paid(p purchase.Purchase) {
 	w.in(func(ctx context.Context, tx *gorm.DB) error {
 		return w.Paid(ctx, tx, subscription.Payment{Tier: tier, Artist: artist, Listener: lin, Agreement: deal, Period: period})
 	})
-	w.in(func(ctx context.Context, tx *gorm.DB) error { return w.Stands(ctx, tx, artist, lin, deal, period.End()) })
+	w.in(func(ctx context.Context, tx *gorm.DB) error {
+		return w.Stands(ctx, tx, artist, lin, deal, period.End())
+	})
 	w.in(func(_ context.Context, tx *gorm.DB) error {
 		return w.purchases.GrantArrived(tx, artist, deal, "https://s.example/grants/"+p.ID, lin, tier, "zQ3s1", "z6Mk1")
 	})
@@ -279,7 +281,9 @@ func TestFromJoiningToTheEnd(t *testing.T) {
 		if p.ID != "" {
 			t.Errorf("resumed, and paid once more: %+v", p)
 		}
-		w.in(func(ctx context.Context, tx *gorm.DB) error { return w.Withdraw(ctx, tx, lin, "https://b.example/offers/older") })
+		w.in(func(ctx context.Context, tx *gorm.DB) error {
+			return w.Withdraw(ctx, tx, lin, "https://b.example/offers/older")
+		})
 		ask(h.Offer)
 		w.states(subscription.Active, subscription.Active)
 
@@ -466,7 +470,9 @@ func TestWhatAStandingOrderDoesNotCover(t *testing.T) {
 				switch {
 				case !ok:
 				case tc.asked == 0:
-					w.in(func(_ context.Context, tx *gorm.DB) error { return w.purchases.Rejected(tx, artist, p.Offer, "The price is 6.") })
+					w.in(func(_ context.Context, tx *gorm.DB) error {
+						return w.purchases.Rejected(tx, artist, p.Offer, "The price is 6.")
+					})
 				default:
 					w.invoiced(p, tc.asked)
 				}
