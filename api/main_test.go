@@ -43,6 +43,7 @@ import (
 	"antiphon/media/pre/keytree"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
@@ -64,6 +65,9 @@ type instance struct {
 	world *world
 	files string
 	queue *jobs.Queue
+
+	tiers         *tierShop
+	subscriptions *subscription.Service
 
 	actors     *actor.Registry
 	moderation *moderation.Service
@@ -224,6 +228,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	tracks.Register(queue)
 	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
+	i.subscribing(buying, queue, log)
 	i.world = &world{
 		Service: buying, products: map[string]access.Product{}, owned: map[string][]access.Owned{}, tracks: map[string]vocab.Track{},
 		profiles: map[string]web.Profile{}, db: i.db,
@@ -264,6 +269,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	}
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
+		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
 		Hosts: told,
 		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
