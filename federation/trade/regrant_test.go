@@ -45,7 +45,7 @@ type trader struct {
 }
 
 // Product and what follows make it the catalog and the granter of its own orders, as cmd does.
-func (c *trader) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (c *trader) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := c.room.Product(ctx, uri)
 	if err != nil {
 		return payments.Product{}, payments.ErrUnknownProduct
