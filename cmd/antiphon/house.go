@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -75,6 +76,7 @@ type house struct {
 	tracks     *media.Service
 	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
 	shared     *fabric.Backend
 	forward    *forward.Forwarder
 	orders     *payments.Service
@@ -254,6 +256,12 @@ func (h *house) openPayments(context.Context) error {
 	}
 	if err := h.openShared(); err != nil {
 		return err
+	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
