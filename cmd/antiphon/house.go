@@ -44,6 +44,8 @@ import (
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
+	"antiphon/payments/treasury"
 )
 
 // house is one instance with every room joined to the others.
@@ -60,6 +62,8 @@ type house struct {
 	node   *raidenNode
 	token  *erc20.Client
 	manual []*manual.Provider
+	// treasury is nil without a node.
+	treasury *treasury.Service
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -81,7 +85,10 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+
+	subscriptions *subscription.Service
+
+	handler http.Handler
 
 	closers []func() error
 }
@@ -198,7 +205,7 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.tierLinks}, actor.Parts{
 		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
@@ -270,6 +277,13 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+		h.treasury = treasury.New(treasury.Parts{
+			DB: h.db, Jobs: h.jobs, Client: h.node.client, Payer: h.node.payer, Token: h.node.token, Money: h.node.money(), Log: h.log, Now: time.Now,
+			Record: func(ctx context.Context, tx *gorm.DB, who, act, subject, why string) error {
+				return moderation.Record(ctx, tx, who, act, subject, why, time.Now())
+			},
+		})
+		h.treasury.Register(h.jobs)
 	}
 	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
 		return err
@@ -285,21 +299,25 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
-		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
-		Log: h.log, Now: time.Now, Rand: rand.Reader,
-	})
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
 		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
+	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{
+		DB: h.db, Jobs: h.jobs, Purchases: h.purchases, Keys: h.listenerKeys, Log: h.log, Now: time.Now,
+	})
+	months := h.subscriptions.Months(shop{h.access})
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
 	return nil
 }
 
 func (h *house) openTrade(context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
