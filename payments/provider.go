@@ -68,6 +68,8 @@ type Product struct {
 	Version  int64
 	Price    amount.Amount
 	Decimals int
+	// Flexible says that buyers name the price themselves, from Price upward.
+	Flexible bool
 	Open     bool
 }
 

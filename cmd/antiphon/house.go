@@ -164,7 +164,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	h.tracks = media.New(media.Config{
 		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
 	}, media.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Bundler: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
 	return nil

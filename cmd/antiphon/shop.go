@@ -28,12 +28,15 @@ func (s shop) Product(ctx context.Context, uri string) (payments.Product, error)
 	if err != nil {
 		return payments.Product{}, err
 	}
-	price, err := amount.Parse(p.Units, p.Asset)
+	price, err := amount.Amount{}, error(nil)
+	if p.Units != "0" || p.Asset != "" {
+		price, err = amount.Parse(p.Units, p.Asset)
+	}
 	if err != nil {
 		return payments.Product{}, fmt.Errorf("price of %s: %w", uri, err)
 	}
 	return payments.Product{
-		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Open: p.Open,
+		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Flexible: p.Flexible, Open: p.Open,
 	}, nil
 }
 
