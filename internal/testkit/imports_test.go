@@ -19,7 +19,7 @@ type room struct {
 // nothing of ours but themselves and what doors lead to.
 var house = []room{
 	{"vocab", 0}, {"media/pre", 0}, {"media/seal", 0}, {"media/hls", 0}, {"federation/httpsig", 0},
-	{"payments/royalty", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
+	{"payments/royalty", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
 
 	{"media/probe", 1}, {"media/transcode", 1}, {"media/ipfs", 1}, {"media/cover", 1},
 	{"payments/ledger", 1}, {"payments/raiden", 1}, {"payments/raidendev", 1}, {"federation/fetch", 1},
@@ -34,6 +34,8 @@ var doors = []struct{ from, to, why string }{
 	{"internal", "migrations", "opening a database brings it to today's schema, so that no code meets an older one"},
 	{"internal/jobs", "internal/db", "a job is queued in the caller's transaction"},
 	{"payments/amount", "payments/eip55", "an asset names its token by address"},
+	{"payments/ledger/contract", "payments/amount", "the contract counts amounts of assets"},
+	{"payments/ledger/contract", "payments/royalty", "the contract checks a month's arithmetic"},
 }
 
 // never says which rooms do not import which, whatever their layers; the ground is open to all.

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
+
+	"antiphon/payments/amount"
+	"antiphon/payments/ledger/contract"
 )
 
 // batch is how many records VerifyAll holds at a time.
@@ -22,7 +24,7 @@ const batch = 500
 // handle. What it cannot see is a ledger that was cut back together with its checkpoints: that shows against a
 // checkpoint that someone else has kept. Otherwise the error wraps ErrTampered.
 func (l *Ledger) VerifyAll(ctx context.Context, db *gorm.DB) (int64, error) {
-	v := &verification{ledger: l, state: map[string]string{}}
+	v := &verification{ledger: l, state: newMemory()}
 	err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			if err := tx.Exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").Error; err != nil {
@@ -43,12 +45,7 @@ type verification struct {
 	ledger *Ledger
 	size   int64
 	hashes []tlog.Hash
-	state  map[string]string
-}
-
-func (v *verification) committed(key string) (string, bool, error) {
-	value, found := v.state[key]
-	return value, found, nil
+	state  *memory
 }
 
 func (v *verification) reader(indexes []int64) ([]tlog.Hash, error) {
@@ -95,20 +92,18 @@ func (v *verification) rerun(row entry) error {
 	if err != nil {
 		return err
 	}
-	again, written, err := run(v.committed, r.Caller, r.Function, r.Args, at)
+	again, err := run(v.state, call{row.N, r.Caller, r.Function, r.Args, at})
 	if err != nil {
 		return err
 	}
-	data, err := again.encode()
+	data, err := again.record().encode()
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(data, []byte(row.Record)) {
 		return fmt.Errorf("it comes out otherwise")
 	}
-	for key, value := range written {
-		v.state[key] = value
-	}
+	v.state.commit(again)
 	return nil
 }
 
@@ -172,7 +167,7 @@ func (v *verification) values(tx *gorm.DB) error {
 			return fmt.Errorf("read ledger state: %w", err)
 		}
 		for _, row := range rows {
-			if want, known := v.state[row.K]; !known || want != row.V {
+			if want, known := v.state.values[row.K]; !known || want != row.V {
 				return fmt.Errorf("%w: value of %s", ErrTampered, row.K)
 			}
 			last = row.K
@@ -182,27 +177,26 @@ func (v *verification) values(tx *gorm.DB) error {
 			break
 		}
 	}
-	if seen != len(v.state) {
-		return fmt.Errorf("%w: %d values, want %d", ErrTampered, seen, len(v.state))
+	if seen != len(v.state.values) {
+		return fmt.Errorf("%w: %d values, want %d", ErrTampered, seen, len(v.state.values))
 	}
 	return nil
 }
 
 func (v *verification) balances() error {
-	sums := map[string]*big.Int{}
-	for key := range v.state {
-		account, asset, isBalance := strings.Cut(key, " ")
-		if !isBalance || !strings.HasPrefix(account, "balance/") {
-			continue
-		}
-		balance, err := readBalance(&buffer{committed: v.committed}, key)
+	sums := map[amount.Asset]*big.Int{}
+	for key, value := range v.state.values {
+		asset, units, isBalance, err := contract.Balance(key, value)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrTampered, err)
+		}
+		if !isBalance {
+			continue
 		}
 		if sums[asset] == nil {
 			sums[asset] = new(big.Int)
 		}
-		sums[asset].Add(sums[asset], balance)
+		sums[asset].Add(sums[asset], units)
 	}
 	for asset, sum := range sums {
 		if sum.Sign() != 0 {

@@ -1,46 +1,15 @@
-package ledger
+package contract
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
-	"strings"
 
 	"antiphon/payments/amount"
 )
 
-var (
-	// ErrDuplicate means that a payment with this hash was recorded before.
-	ErrDuplicate = errors.New("payment was recorded before")
-	// ErrInvalid means that a command is incomplete or malformed.
-	ErrInvalid = errors.New("invalid ledger command")
-)
-
-// State is what a contract function may see and change. It shows committed values only, never the function's own
-// writes, so that the same function runs on any ledger that orders its transactions later.
-type State interface {
-	// Get returns a key's value; false when it has none.
-	Get(key string) (string, bool, error)
-	// Put sets a key once the function has returned without an error. A key may be put once per call.
-	Put(key, value string) error
-}
-
-// Command is a call of a contract function. Payment is one.
-type Command interface {
-	call() (function string, args any, err error)
-}
-
-// function is contract code: deterministic, without clock, chance or map order.
-type function func(s State, args []byte) error
-
 const recordPayment = "record_payment"
-
-// contract is every function by its name in the records.
-var contract = map[string]function{recordPayment: runRecordPayment, recordRefund: runRecordRefund}
 
 // Payment says that a payment for an order has become final: from now on the payee is owed its amount.
 type Payment struct {
@@ -67,20 +36,15 @@ type paymentArgs struct {
 	Provider    string        `json:"provider"`
 }
 
-func (p Payment) call() (string, any, error) {
+// Call implements [Command].
+func (p Payment) Call() (string, any, error) {
 	if p.Order == "" || p.Payee == "" {
 		return "", nil, fmt.Errorf("%w: order and payee are needed", ErrInvalid)
 	}
 	return recordPayment, paymentArgs{
-		Amount: p.Amount, Key: p.ProofKey, Order: digest("order", p.Order), Payee: digest("payee", p.Payee),
+		Amount: p.Amount, Key: p.ProofKey, Order: Digest("order", p.Order), Payee: Digest("payee", p.Payee),
 		PaymentHash: p.PaymentHash, Provider: p.Provider,
 	}, nil
-}
-
-// digest is what stands for a URI: SHA-256 of the word, a zero byte and the URI.
-func digest(word, uri string) string {
-	sum := sha256.Sum256([]byte("antiphon/ledger/" + word + "\x00" + uri))
-	return hex.EncodeToString(sum[:])
 }
 
 var (
@@ -131,50 +95,4 @@ func runRecordPayment(s State, args []byte) error {
 		{"received/" + in.Provider, units},
 		{owed(in.Payee), new(big.Int).Neg(units)},
 	})
-}
-
-// posting adds to an account; what is owed is below zero.
-type posting struct {
-	account string
-	units   *big.Int
-}
-
-func owed(payee string) string { return "owed/" + payee }
-
-func balanceKey(asset amount.Asset, account string) string {
-	return "balance/" + account + " " + string(asset)
-}
-
-// post makes the postings, each to another account, if they add up to zero.
-func post(s State, asset amount.Asset, postings []posting) error {
-	sum := new(big.Int)
-	for _, p := range postings {
-		sum.Add(sum, p.units)
-	}
-	if sum.Sign() != 0 {
-		return fmt.Errorf("%w: postings add up to %s", ErrInvalid, sum)
-	}
-	for _, p := range postings {
-		key := balanceKey(asset, p.account)
-		balance, err := readBalance(s, key)
-		if err != nil {
-			return err
-		}
-		if err := s.Put(key, balance.Add(balance, p.units).String()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readBalance(s State, key string) (*big.Int, error) {
-	text, found, err := s.Get(key)
-	if err != nil || !found {
-		return new(big.Int), err
-	}
-	balance, ok := new(big.Int).SetString(text, 10)
-	if !ok || balance.String() != strings.TrimSpace(text) {
-		return nil, fmt.Errorf("balance %s is not a number", key)
-	}
-	return balance, nil
 }

@@ -1,4 +1,4 @@
-package ledger
+package contract
 
 import (
 	"encoding/json"
@@ -19,12 +19,13 @@ type Refund struct {
 	PaymentHash  string
 }
 
-func (r Refund) call() (string, any, error) {
+// Call implements [Command].
+func (r Refund) Call() (string, any, error) {
 	if r.Order == "" || r.Payee == "" {
 		return "", nil, fmt.Errorf("%w: order and payee are needed", ErrInvalid)
 	}
 	return recordRefund, paymentArgs{
-		Amount: r.Amount, Order: digest("order", r.Order), Payee: digest("payee", r.Payee), PaymentHash: r.PaymentHash, Provider: r.Provider,
+		Amount: r.Amount, Order: Digest("order", r.Order), Payee: Digest("payee", r.Payee), PaymentHash: r.PaymentHash, Provider: r.Provider,
 	}, nil
 }
 
