@@ -192,7 +192,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Shares: h.shares, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)

@@ -13,7 +13,9 @@ import (
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/contract"
 	"antiphon/payments/manual"
+	"antiphon/vocab"
 )
 
 // shop shows payments what is sold, which media/access keeps without knowing of money.
@@ -63,8 +65,12 @@ func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order)
 	if err != nil {
 		return err
 	}
+	var splits []contract.Split
+	for _, part := range o.Splits {
+		splits = append(splits, contract.Split{Payee: part.Payee, BasisPoints: part.BasisPoints})
+	}
 	_, err = b.ledger.Post(ctx, tx, ledger.Payment{
-		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key,
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key, Splits: splits,
 	})
 	return err
 }
@@ -97,4 +103,14 @@ func (s sales) GiveUp(ctx context.Context, artist, order string) error {
 // Refund implements [web.Sales].
 func (s sales) Refund(ctx context.Context, artist, order string) error {
 	return s.house.orders.Refund(ctx, artist, order)
+}
+
+// shares are who is owed what a product is paid, as its proposal names them.
+func (h *house) shares(ctx context.Context, product string) ([]vocab.Share, error) {
+	splits, err := payments.SplitsOf(ctx, h.db.Read, product)
+	var all []vocab.Share
+	for _, part := range splits {
+		all = append(all, vocab.Share{Payee: part.Payee, Name: part.Name, Role: part.Role, BasisPoints: part.BasisPoints})
+	}
+	return all, err
 }

@@ -296,10 +296,17 @@ func (i *Instance) Count(t testing.TB, table, where string, args ...any) int64 {
 }
 
 // Goods stands in for what is sold.
-type Goods struct{ Products []access.Product }
+type Goods struct {
+	Products []access.Product
+	// Shop answers in the place of Products when it is set.
+	Shop outbox.Goods
+}
 
 // Product implements outbox.Goods.
-func (g *Goods) Product(_ context.Context, uri string) (access.Product, error) {
+func (g *Goods) Product(ctx context.Context, uri string) (access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.Product(ctx, uri)
+	}
 	for _, p := range g.Products {
 		if p.URI == uri {
 			return p, nil
@@ -309,7 +316,10 @@ func (g *Goods) Product(_ context.Context, uri string) (access.Product, error) {
 }
 
 // ProductOf implements outbox.Goods.
-func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, error) {
+func (g *Goods) ProductOf(ctx context.Context, track string) (access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.ProductOf(ctx, track)
+	}
 	for _, p := range g.Products {
 		if p.Track == track {
 			return p, nil
@@ -320,12 +330,18 @@ func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, erro
 
 // ProductsOf implements outbox.Goods.
 func (g *Goods) ProductsOf(ctx context.Context, track string) ([]access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.ProductsOf(ctx, track)
+	}
 	p, err := g.ProductOf(ctx, track)
 	return []access.Product{p}, err
 }
 
 // Capsules implements outbox.Goods.
-func (g *Goods) Capsules(_ context.Context, track string) ([]access.Capsule, error) {
+func (g *Goods) Capsules(ctx context.Context, track string) ([]access.Capsule, error) {
+	if g.Shop != nil {
+		return g.Shop.Capsules(ctx, track)
+	}
 	for _, p := range g.Products {
 		if p.Track == track {
 			return []access.Capsule{{

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -296,7 +297,7 @@ func (d *documents) proposal(ctx context.Context, product string) ([]byte, error
 		x.Suggested = cmp.Or(p.Suggested, p.Units)
 	}
 	if d.shares != nil {
-		if x.Shares, err = d.shares(ctx, p); err != nil {
+		if x.Shares, err = d.shares(ctx, p.URI); err != nil {
 			return nil, err
 		}
 	}
