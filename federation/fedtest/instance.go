@@ -156,7 +156,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
 	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
-		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Log: log, Now: i.Clock.Now,
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Shares: i.Goods.shares, Log: log, Now: i.Clock.Now,
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return i.Inbox.Receive(ctx, tx, from, raw)
 		},
@@ -300,6 +300,15 @@ type Goods struct {
 	Products []access.Product
 	// Shop answers in the place of Products when it is set.
 	Shop outbox.Goods
+	// Shares says who is owed what a product is paid; nobody but the artist when nil.
+	Shares func(ctx context.Context, product string) ([]vocab.Share, error)
+}
+
+func (g *Goods) shares(ctx context.Context, product string) ([]vocab.Share, error) {
+	if g.Shares == nil {
+		return nil, nil
+	}
+	return g.Shares(ctx, product)
 }
 
 // Product implements outbox.Goods.

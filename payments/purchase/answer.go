@@ -118,8 +118,10 @@ func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string,
 func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, product, receiving, requesting string) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ? AND buyer = ?", agreement, artist, buyer), agreement)
 	if errors.Is(err, ErrNotFound) {
-		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement.
-		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND NOT gift", product, artist, buyer).Order("created_at DESC"), product)
+		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement; one may also come
+		// before the answer to its offer. What waits is taken first.
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND NOT gift", product, artist, buyer).
+			Order("CASE state WHEN 'refused' THEN 1 WHEN 'granted' THEN 2 ELSE 0 END, created_at DESC"), product)
 	}
 	if err != nil {
 		return err
@@ -130,6 +132,10 @@ func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, pro
 	if p.State == Granted {
 		return nil
 	}
-	p.GrantURI, p.Words = grant, ""
+	if p.Agreement == "" {
+		// The answer to the offer is on its way, and so is a receipt that names the same agreement.
+		p.Agreement = agreement
+	}
+	p.GrantURI, p.Words, p.Code = grant, "", ""
 	return s.move(tx, &p, Granted)
 }
