@@ -90,6 +90,9 @@ func (p *Pages) RemoteArtist(w http.ResponseWriter, r *http.Request) error {
 		view.Tracks = append(view.Tracks, p.postedTrack(r.Context(), post, artist, owned))
 	}
 	view.Total, view.Pager = int(total), n.pager("/artist", r.URL.Query(), int(total))
+	if view.Releases, err = p.releasesOf(r.Context(), artist.URI); err != nil {
+		return err
+	}
 	return p.Render(w, http.StatusOK, view)
 }
 

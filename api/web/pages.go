@@ -66,13 +66,16 @@ type Parts struct {
 	Grants    Grants
 	Purchases Purchases
 	Sales     Sales
-	Follower  Follower
-	Social    Social
-	Finder    Finder
-	Profiles  Profiles
-	Remote    Remote
-	Hosts     Hosts
-	HTTP      *httpx.Client
+	Codes     Codes
+	// Owed is what the ledger says that somebody is owed.
+	Owed     func(ctx context.Context, payee string, asset amount.Asset) (amount.Amount, error)
+	Follower Follower
+	Social   Social
+	Finder   Finder
+	Profiles Profiles
+	Remote   Remote
+	Hosts    Hosts
+	HTTP     *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service

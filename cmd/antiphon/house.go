@@ -264,8 +264,12 @@ func (h *house) openPayments(context.Context) error {
 		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
 		Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
+	gifts, err := h.vault.Key("gifts")
+	if err != nil {
+		return err
+	}
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
-		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Payer: payer, GiftKey: gifts[:], Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
 	return nil

@@ -114,3 +114,8 @@ func (h *house) shares(ctx context.Context, product string) ([]vocab.Share, erro
 	}
 	return all, err
 }
+
+// owed is what the ledger says that somebody is owed.
+func (h *house) owed(ctx context.Context, payee string, asset amount.Asset) (amount.Amount, error) {
+	return ledger.Owed(ctx, h.db.Read, payee, asset)
+}
