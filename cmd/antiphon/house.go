@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -33,12 +34,17 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/fabric"
+	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/treasury"
 )
 
 // house is one instance with every room joined to the others.
@@ -55,6 +61,8 @@ type house struct {
 	node   *raidenNode
 	token  *erc20.Client
 	manual []*manual.Provider
+	// treasury is nil without a node.
+	treasury *treasury.Service
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -69,7 +77,11 @@ type house struct {
 	moderation *moderation.Service
 	access     *access.Service
 	tracks     *media.Service
+	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
+	shared     *fabric.Backend
+	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
 	handler    http.Handler
@@ -167,6 +179,13 @@ func (h *house) openMedia(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Bundler: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
+	h.listens, err = listen.New(listen.Config{}, listen.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	h.listens.Register(h.jobs)
 	return nil
 }
 
@@ -192,7 +211,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Shares: h.shares, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Shares: h.shares, Listens: h.listens, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
@@ -238,6 +257,15 @@ func (h *house) openPayments(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.openShared(); err != nil {
+		return err
+	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
+	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
 	}
@@ -245,6 +273,13 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+		h.treasury = treasury.New(treasury.Parts{
+			DB: h.db, Jobs: h.jobs, Client: h.node.client, Payer: h.node.payer, Token: h.node.token, Money: h.node.money(), Log: h.log, Now: time.Now,
+			Record: func(ctx context.Context, tx *gorm.DB, who, act, subject, why string) error {
+				return moderation.Record(ctx, tx, who, act, subject, why, time.Now())
+			},
+		})
+		h.treasury.Register(h.jobs)
 	}
 	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
 		return err
