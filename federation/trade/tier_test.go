@@ -70,6 +70,9 @@ func (b *bank) Pay(_ context.Context, i purchase.Invoice) error {
 	return nil
 }
 
+// Lacks implements purchase.Payer.
+func (*bank) Lacks(context.Context, purchase.Invoice) string { return "" }
+
 func (b *bank) sums() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
