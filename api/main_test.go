@@ -44,6 +44,7 @@ import (
 	"antiphon/media/pre/keytree"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
@@ -65,6 +66,9 @@ type instance struct {
 	world *world
 	files string
 	queue *jobs.Queue
+
+	tiers         *tierShop
+	subscriptions *subscription.Service
 
 	actors     *actor.Registry
 	moderation *moderation.Service
@@ -104,9 +108,9 @@ func (w *world) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, access.ErrUnknownProduct
 }
 
-func (w *world) SetPrice(_ *gorm.DB, track, units, asset string, decimals int) error {
+func (w *world) SetPrice(_ *gorm.DB, track string, price access.Price) error {
 	p := w.products[track]
-	p.Units, p.Asset, p.Decimals = units, asset, decimals
+	p.Units, p.Asset, p.Decimals, p.Flexible, p.Suggested = price.Units, price.Asset, price.Decimals, price.Flexible, price.Suggested
 	w.products[track] = p
 	return nil
 }
@@ -226,6 +230,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	tracks.Register(queue)
 	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
+	i.subscribing(buying, queue, log)
 	i.world = &world{
 		Service: buying, products: map[string]access.Product{}, owned: map[string][]access.Owned{}, tracks: map[string]vocab.Track{},
 		profiles: map[string]web.Profile{}, db: i.db,
@@ -268,6 +273,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
+		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Hosts: told,
 		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))

@@ -87,6 +87,9 @@ type Order struct {
 	// PayAction is posted to when the user pays with a node that this
 	// instance or the user runs; empty hides the button.
 	PayAction string
+	// PayLacks says to the admin what keeps the node from paying, and what to
+	// do; empty when nothing does.
+	PayLacks string
 	// CancelAction gives the purchase up; empty hides the button.
 	CancelAction string
 	// AgainURL leads back to the buy page.
@@ -156,6 +159,8 @@ type Orders struct {
 	Instructions string
 	// Error says what was wrong with the instructions.
 	Error string
+	// Holds are buyers whose new keys no earlier key vouches for.
+	Holds []KeyHold
 }
 
 func (*Orders) page() string { return "orders" }

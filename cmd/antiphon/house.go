@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -39,8 +40,12 @@ import (
 	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/fabric"
+	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
+	"antiphon/payments/treasury"
 )
 
 // house is one instance with every room joined to the others.
@@ -57,6 +62,8 @@ type house struct {
 	node   *raidenNode
 	token  *erc20.Client
 	manual []*manual.Provider
+	// treasury is nil without a node.
+	treasury *treasury.Service
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -73,9 +80,15 @@ type house struct {
 	tracks     *media.Service
 	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
+	shared     *fabric.Backend
+	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+
+	subscriptions *subscription.Service
+
+	handler http.Handler
 
 	closers []func() error
 }
@@ -192,7 +205,7 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.tierLinks}, actor.Parts{
 		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
@@ -248,6 +261,15 @@ func (h *house) openPayments(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.openShared(); err != nil {
+		return err
+	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
+	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
 	}
@@ -255,6 +277,13 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+		h.treasury = treasury.New(treasury.Parts{
+			DB: h.db, Jobs: h.jobs, Client: h.node.client, Payer: h.node.payer, Token: h.node.token, Money: h.node.money(), Log: h.log, Now: time.Now,
+			Record: func(ctx context.Context, tx *gorm.DB, who, act, subject, why string) error {
+				return moderation.Record(ctx, tx, who, act, subject, why, time.Now())
+			},
+		})
+		h.treasury.Register(h.jobs)
 	}
 	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
 		return err
@@ -270,21 +299,25 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
-		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
-		Log: h.log, Now: time.Now, Rand: rand.Reader,
-	})
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
 		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
+	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{
+		DB: h.db, Jobs: h.jobs, Purchases: h.purchases, Keys: h.listenerKeys, Log: h.log, Now: time.Now,
+	})
+	months := h.subscriptions.Months(shop{h.access})
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
 	return nil
 }
 
 func (h *house) openTrade(context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)

@@ -19,7 +19,7 @@ type room struct {
 // nothing of ours but themselves and what doors lead to.
 var house = []room{
 	{"vocab", 0}, {"media/pre", 0}, {"media/seal", 0}, {"media/hls", 0}, {"federation/httpsig", 0},
-	{"payments/royalty", 0}, {"payments/anomaly", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
+	{"payments/royalty", 0}, {"payments/anomaly", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
 
 	{"media/probe", 1}, {"media/transcode", 1}, {"media/ipfs", 1}, {"media/cover", 1},
 	{"payments/ledger", 1}, {"payments/raiden", 1}, {"payments/raidendev", 1}, {"federation/fetch", 1},
@@ -34,6 +34,8 @@ var doors = []struct{ from, to, why string }{
 	{"internal", "migrations", "opening a database brings it to today's schema, so that no code meets an older one"},
 	{"internal/jobs", "internal/db", "a job is queued in the caller's transaction"},
 	{"payments/amount", "payments/eip55", "an asset names its token by address"},
+	{"payments/ledger/contract", "payments/amount", "the contract counts amounts of assets"},
+	{"payments/ledger/contract", "payments/royalty", "the contract checks a month's arithmetic"},
 }
 
 // never says which rooms do not import which, whatever their layers; the ground is open to all.
@@ -61,6 +63,7 @@ var only = []struct {
 	{"github.com/ipld/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/multiformats/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/libp2p/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
+	{"github.com/hyperledger/", []string{"payments/ledger/fabric"}, "the rest of the house knows a contract.Backend"},
 	{"github.com/ethereum/", []string{"payments/erc20"}, "the rest of the house knows a Provider; the library is large"},
 	{"github.com/gorilla/mux", []string{"api", "federation", "cmd"}, "the core does not know that it is on the web"},
 }

@@ -3,22 +3,35 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"antiphon/payments/amount"
+	"antiphon/payments/ledger/contract"
+)
+
+// What the contract offers, under the names that the ledger's callers know.
+type (
+	// Command is a call of a function of the contract.
+	Command = contract.Command
+	// Payment says that a payment for an order has become final.
+	Payment = contract.Payment
+	// Refund says that a recorded payment was given back whole.
+	Refund = contract.Refund
 )
 
 var (
+	// ErrDuplicate means that a payment with this hash was recorded before.
+	ErrDuplicate = contract.ErrDuplicate
+	// ErrInvalid means that a command is incomplete or malformed.
+	ErrInvalid = contract.ErrInvalid
 	// ErrTampered means that the ledger is not what was written: a record, a hash, a balance or a checkpoint.
 	ErrTampered = errors.New("ledger was tampered with")
 	// ErrNotFound means that there is no such record or checkpoint.
@@ -74,16 +87,18 @@ type signer struct {
 func (s signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
 
 // Post runs a command inside tx and returns the number of its record, from 0. It writes the record, the state, the
-// log's hashes and a signed checkpoint; the caller commits. ErrDuplicate and ErrInvalid leave tx as it was and usable.
+// log's hashes and a signed checkpoint; the caller commits. What the contract refuses leaves tx as it was and usable.
 // Only one transaction at a time can post: on PostgreSQL a second one waits, as every writer does on SQLite.
 func (l *Ledger) Post(ctx context.Context, tx *gorm.DB, c Command) (int64, error) {
-	name, args, err := c.call()
+	return l.PostAs(ctx, tx, l.origin, c)
+}
+
+// PostAs is Post for a command that somebody else has signed: caller is the origin of that one's ledger, and whoever
+// calls PostAs has checked the signature.
+func (l *Ledger) PostAs(ctx context.Context, tx *gorm.DB, caller string, c Command) (int64, error) {
+	name, args, err := contract.Encode(c)
 	if err != nil {
 		return 0, err
-	}
-	raw, err := json.Marshal(args)
-	if err != nil {
-		return 0, fmt.Errorf("encode %s: %w", name, err)
 	}
 	tx = tx.WithContext(ctx)
 	if tx.Name() == "postgres" {
@@ -91,20 +106,20 @@ func (l *Ledger) Post(ctx context.Context, tx *gorm.DB, c Command) (int64, error
 			return 0, fmt.Errorf("lock the ledger: %w", err)
 		}
 	}
-	at := l.now().UTC()
-	r, written, err := run(committedIn(tx), l.origin, name, raw, at)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", name, err)
-	}
-	data, err := r.encode()
-	if err != nil {
-		return 0, err
-	}
 	n, err := size(tx)
 	if err != nil {
 		return 0, err
 	}
-	if err := commitTo(tx, written); err != nil {
+	at := l.now().UTC()
+	b, err := run(table{tx}, call{n, caller, name, args, at})
+	if err != nil {
+		return 0, err
+	}
+	data, err := b.record().encode()
+	if err != nil {
+		return 0, err
+	}
+	if err := b.commitTo(tx); err != nil {
 		return 0, err
 	}
 	if err := grow(tx, n, data); err != nil {
@@ -128,8 +143,7 @@ func (l *Ledger) sign(tx *gorm.DB, size int64, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("hash ledger: %w", err)
 	}
-	text := log.Checkpoint{Origin: l.origin, Size: uint64(size), Hash: root[:]}.Marshal()
-	signed, err := note.Sign(&note.Note{Text: string(text)}, l.signer)
+	signed, err := note.Sign(&note.Note{Text: l.text(size, root)}, l.signer)
 	if err != nil {
 		return fmt.Errorf("sign checkpoint: %w", err)
 	}
@@ -145,10 +159,5 @@ func (l *Ledger) sign(tx *gorm.DB, size int64, at time.Time) error {
 
 // Owed is what the ledger says that a payee, by URI, is owed of an asset.
 func Owed(ctx context.Context, tx *gorm.DB, payee string, asset amount.Asset) (amount.Amount, error) {
-	s := &buffer{committed: committedIn(tx.WithContext(ctx))}
-	balance, err := readBalance(s, balanceKey(asset, owed(digest("payee", payee))))
-	if err != nil {
-		return amount.Amount{}, err
-	}
-	return amount.FromBig(balance.Neg(balance), asset)
+	return contract.Owed(table{tx.WithContext(ctx)}.get, payee, asset)
 }

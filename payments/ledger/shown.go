@@ -5,13 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
+
+	"antiphon/payments/ledger/contract"
 )
+
+var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Witnessed verifies the proof against a checkpoint that at least one of the known keys has signed, the ledger's own or
 // a witness's, and whose origin is on host; it returns the names of those who have. Otherwise the error wraps
@@ -66,12 +71,8 @@ func FindPayment(ctx context.Context, tx *gorm.DB, paymentHash string) (int64, e
 	return row.N, nil
 }
 
-// Shown is what a record of a payment says. Order and payee are hashes in it: who knows their URIs can tell.
-type Shown struct {
-	args paymentArgs
-	// At is when the payment was recorded, RFC 3339.
-	At string
-}
+// Shown is what a record of a payment says.
+type Shown = contract.Shown
 
 // ReadPayment reads a record whose place in a ledger was proved; a record of anything else is ErrInvalid.
 func ReadPayment(data []byte) (Shown, error) {
@@ -79,18 +80,8 @@ func ReadPayment(data []byte) (Shown, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Shown{}, fmt.Errorf("%w: record: %w", ErrInvalid, err)
 	}
-	s := Shown{At: r.At}
-	if r.Version != recordVersion || r.Function != recordPayment {
+	if r.Version != 1 {
 		return Shown{}, fmt.Errorf("%w: not the record of a payment", ErrInvalid)
 	}
-	if err := json.Unmarshal(r.Args, &s.args); err != nil {
-		return Shown{}, fmt.Errorf("%w: record of a payment: %w", ErrInvalid, err)
-	}
-	return s, nil
-}
-
-// Of reports whether the record is of this payment, in everything that it says.
-func (s Shown) Of(p Payment) bool {
-	_, args, err := p.call()
-	return err == nil && args == any(s.args)
+	return contract.ShowPayment(r.Function, r.Args, r.At)
 }

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
+
+	"antiphon/payments/amount"
+	"antiphon/payments/ledger/contract"
 )
 
 // batch is how many records VerifyAll holds at a time.
@@ -22,14 +25,14 @@ const batch = 500
 // handle. What it cannot see is a ledger that was cut back together with its checkpoints: that shows against a
 // checkpoint that someone else has kept. Otherwise the error wraps ErrTampered.
 func (l *Ledger) VerifyAll(ctx context.Context, db *gorm.DB) (int64, error) {
-	v := &verification{ledger: l, state: map[string]string{}}
+	v := &verification{ledger: l, state: newMemory(), days: map[int64]string{}}
 	err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			if err := tx.Exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").Error; err != nil {
 				return fmt.Errorf("open ledger for reading: %w", err)
 			}
 		}
-		for _, check := range []func(*gorm.DB) error{v.records, v.nodes, v.checkpoints, v.values} {
+		for _, check := range []func(*gorm.DB) error{v.records, v.nodes, v.checkpoints, v.cosignatures, v.values} {
 			if err := check(tx); err != nil {
 				return err
 			}
@@ -43,12 +46,10 @@ type verification struct {
 	ledger *Ledger
 	size   int64
 	hashes []tlog.Hash
-	state  map[string]string
-}
-
-func (v *verification) committed(key string) (string, bool, error) {
-	value, found := v.state[key]
-	return value, found, nil
+	state  *memory
+	// days are the days of the last records, by the size that the ledger had at their ends.
+	days map[int64]string
+	last string
 }
 
 func (v *verification) reader(indexes []int64) ([]tlog.Hash, error) {
@@ -95,20 +96,24 @@ func (v *verification) rerun(row entry) error {
 	if err != nil {
 		return err
 	}
-	again, written, err := run(v.committed, r.Caller, r.Function, r.Args, at)
+	again, err := run(v.state, call{row.N, r.Caller, r.Function, r.Args, at})
 	if err != nil {
 		return err
 	}
-	data, err := again.encode()
+	data, err := again.record().encode()
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(data, []byte(row.Record)) {
 		return fmt.Errorf("it comes out otherwise")
 	}
-	for key, value := range written {
-		v.state[key] = value
+	v.state.commit(again)
+	// A day's checkpoint is of its last record.
+	day := at.UTC().Format(time.DateOnly)
+	if day == v.last {
+		delete(v.days, row.N)
 	}
+	v.days[row.N+1], v.last = day, day
 	return nil
 }
 
@@ -142,20 +147,22 @@ func (v *verification) checkpoints(tx *gorm.DB) error {
 	}
 	largest := int64(0)
 	for _, row := range rows {
-		size, root, err := open([]byte(row.Note), v.ledger.origin, v.ledger.verifier)
-		if err != nil {
-			return fmt.Errorf("day %s: %w", row.Day, err)
+		if row.Size < 1 || row.Size > v.size {
+			return fmt.Errorf("%w: checkpoint of size %d for %d records", ErrTampered, row.Size, v.size)
 		}
-		if size != row.Size || size > v.size {
-			return fmt.Errorf("%w: checkpoint of size %d for %d records", ErrTampered, size, v.size)
-		}
-		want, err := tlog.TreeHash(size, tlog.HashReaderFunc(v.reader))
+		root, err := tlog.TreeHash(row.Size, tlog.HashReaderFunc(v.reader))
 		if err != nil {
 			return fmt.Errorf("hash ledger: %w", err)
 		}
-		if want != root {
-			return fmt.Errorf("%w: checkpoint of size %d", ErrTampered, size)
+		// Signing the same text again gives the same bytes.
+		want, err := note.Sign(&note.Note{Text: v.ledger.text(row.Size, root)}, v.ledger.signer)
+		if err != nil {
+			return fmt.Errorf("sign checkpoint: %w", err)
 		}
+		if row.Note != string(want) || row.Day != v.days[row.Size] {
+			return fmt.Errorf("%w: checkpoint of size %d", ErrTampered, row.Size)
+		}
+		size := row.Size
 		largest = max(largest, size)
 	}
 	if largest != v.size {
@@ -172,7 +179,7 @@ func (v *verification) values(tx *gorm.DB) error {
 			return fmt.Errorf("read ledger state: %w", err)
 		}
 		for _, row := range rows {
-			if want, known := v.state[row.K]; !known || want != row.V {
+			if want, known := v.state.values[row.K]; !known || want != row.V {
 				return fmt.Errorf("%w: value of %s", ErrTampered, row.K)
 			}
 			last = row.K
@@ -182,27 +189,26 @@ func (v *verification) values(tx *gorm.DB) error {
 			break
 		}
 	}
-	if seen != len(v.state) {
-		return fmt.Errorf("%w: %d values, want %d", ErrTampered, seen, len(v.state))
+	if seen != len(v.state.values) {
+		return fmt.Errorf("%w: %d values, want %d", ErrTampered, seen, len(v.state.values))
 	}
 	return nil
 }
 
 func (v *verification) balances() error {
-	sums := map[string]*big.Int{}
-	for key := range v.state {
-		account, asset, isBalance := strings.Cut(key, " ")
-		if !isBalance || !strings.HasPrefix(account, "balance/") {
-			continue
-		}
-		balance, err := readBalance(&buffer{committed: v.committed}, key)
+	sums := map[amount.Asset]*big.Int{}
+	for key, value := range v.state.values {
+		asset, units, isBalance, err := contract.Balance(key, value)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrTampered, err)
+		}
+		if !isBalance {
+			continue
 		}
 		if sums[asset] == nil {
 			sums[asset] = new(big.Int)
 		}
-		sums[asset].Add(sums[asset], balance)
+		sums[asset].Add(sums[asset], units)
 	}
 	for asset, sum := range sums {
 		if sum.Sign() != 0 {

@@ -16,7 +16,7 @@ const story = `<p>Recorded in one night in the empty church, with the door open 
 func pages() map[string]View {
 	all := tracks()
 	user := lin()
-	out := map[string]View{}
+	out := subscribing()
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
@@ -258,6 +258,8 @@ func pages() map[string]View {
 		{Name: "slow.example", Software: "funkwhale 1.4.0", Music: true, State: "suspect", Waiting: 1, Oldest: now.Add(-time.Minute), Words: "context deadline exceeded", Retry: true},
 		{Name: "music.example", Software: "antiphon 0.1.0", Music: true, Newer: true, State: "ok"},
 	}}
+
+	maps.Copy(out, raidenPages(user))
 
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"
