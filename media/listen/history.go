@@ -102,10 +102,7 @@ func (s *Service) clear(ctx context.Context, listener, session string, also func
 func (s *Service) drop(listener, session string) {
 	for name, p := range s.plays {
 		if p.listener == listener && (session == "" || name == session) {
-			delete(s.plays, name)
-			if a := s.accounts[listener]; a != nil {
-				a.open--
-			}
+			s.lose(name, p)
 		}
 	}
 }

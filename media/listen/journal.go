@@ -109,12 +109,20 @@ func (s *Service) recall(line []byte) error {
 		s.plays[e.Session] = p
 		if a := s.accounts[e.Listener]; a != nil {
 			a.open++
+		} else {
+			o := s.orphans[e.Listener]
+			o.open++
+			s.orphans[e.Listener] = o
 		}
 	}
 	p.join(play{heard: heard, bytes: e.Bytes, blocks: e.Blocks, started: e.Started, source: e.Source})
 	p.dirty = true
 	if e.Reported.After(p.reported) {
 		p.reported = e.Reported
+	}
+	if o, ok := s.orphans[e.Listener]; ok && p.reported.After(o.settled) {
+		o.settled = p.reported
+		s.orphans[e.Listener] = o
 	}
 	return nil
 }

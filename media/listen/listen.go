@@ -67,6 +67,8 @@ type Service struct {
 	mu       sync.Mutex
 	plays    map[string]*play
 	accounts map[string]*account
+	// orphans are accounts of which the journal has plays, and that nobody has asked for yet.
+	orphans map[string]account
 	// network is the key of the month, when it was needed first.
 	network networkKey
 	// writing lets one write at a time happen; replayed is only looked at with it.
@@ -90,7 +92,7 @@ func New(config Config, p Parts) (*Service, error) {
 	}
 	return &Service{
 		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, judge: p.Judge, pooled: p.Pooled, credits: p.Credits, log: p.Log, now: p.Now, rand: p.Rand,
-		key: key, plays: map[string]*play{}, accounts: map[string]*account{},
+		key: key, plays: map[string]*play{}, accounts: map[string]*account{}, orphans: map[string]account{},
 	}, nil
 }
 

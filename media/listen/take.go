@@ -101,15 +101,8 @@ func (s *Service) account(ctx context.Context, listener string, now time.Time) (
 	}
 	a = &account{off: !settings.Recording, seen: now, credit: slack}
 	s.accounts[listener] = a
-	for _, p := range s.plays {
-		// From the journal: nobody asked for the account yet.
-		if p.listener == listener {
-			a.open++
-			if p.reported.After(a.settled) {
-				a.settled = p.reported
-			}
-		}
-	}
+	a.open, a.settled = s.orphans[listener].open, s.orphans[listener].settled
+	delete(s.orphans, listener)
 	for _, r := range last {
 		if r.ReportedAt.After(a.settled) {
 			a.settled = r.ReportedAt.UTC()
@@ -244,16 +237,27 @@ func (s *Service) fetched(text, address string, size int64) {
 	}
 }
 
+// lose drops one play from mind; the caller holds mu.
+func (s *Service) lose(session string, p *play) {
+	delete(s.plays, session)
+	if a := s.accounts[p.listener]; a != nil {
+		a.open--
+	} else if o, ok := s.orphans[p.listener]; ok {
+		if o.open--; o.open > 0 {
+			s.orphans[p.listener] = o
+		} else {
+			delete(s.orphans, p.listener)
+		}
+	}
+}
+
 // forget drops from mind what is written and has not moved for a while.
 func (s *Service) forget(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for session, p := range s.plays {
 		if !p.dirty && now.Sub(p.reported) > idle {
-			delete(s.plays, session)
-			if a := s.accounts[p.listener]; a != nil {
-				a.open--
-			}
+			s.lose(session, p)
 		}
 	}
 	for listener, a := range s.accounts {
