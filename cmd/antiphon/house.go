@@ -44,6 +44,7 @@ import (
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 	"antiphon/payments/treasury"
+	"antiphon/vocab"
 )
 
 // house is one instance with every room joined to the others.
@@ -200,7 +201,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		return err
 	}
 	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -312,6 +313,22 @@ func (h *house) openTrade(context.Context) error {
 	h.members.Register(h.jobs)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
+}
+
+// maxOffers is how many of an artist's tracks the actor's document offers for sale.
+const maxOffers = 5
+
+// offers are the links by which other servers' apps lead to what an artist sells.
+func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+	products, err := h.access.OnSale(ctx, artist, maxOffers)
+	if err != nil {
+		return nil, err
+	}
+	links := make([]vocab.PaymentLink, len(products))
+	for i, p := range products {
+		links[i] = vocab.PaymentLink{Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: p.URI + "/proposal"}
+	}
+	return links, nil
 }
 
 // credit is what a download says of who made it, and the address of its page.
