@@ -102,9 +102,9 @@ func (w *world) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, access.ErrUnknownProduct
 }
 
-func (w *world) SetPrice(_ *gorm.DB, track, units, asset string, decimals int) error {
+func (w *world) SetPrice(_ *gorm.DB, track string, price access.Price) error {
 	p := w.products[track]
-	p.Units, p.Asset, p.Decimals = units, asset, decimals
+	p.Units, p.Asset, p.Decimals, p.Flexible, p.Suggested = price.Units, price.Asset, price.Decimals, price.Flexible, price.Suggested
 	w.products[track] = p
 	return nil
 }

@@ -261,7 +261,7 @@ func (p *Pages) checkPrice(f draftForm, t media.Track, wrong map[string]string) 
 		return nil
 	}
 	return func(tx *gorm.DB) error {
-		return p.Shop.SetPrice(tx, t.URI, units.String(), string(asset.ID), asset.Decimals)
+		return p.Shop.SetPrice(tx, t.URI, access.Price{Units: units.String(), Asset: string(asset.ID), Decimals: asset.Decimals})
 	}
 }
 

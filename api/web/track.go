@@ -26,7 +26,7 @@ type Shop interface {
 	// Product returns a product by its URI, or [access.ErrUnknownProduct].
 	Product(ctx context.Context, uri string) (access.Product, error)
 	// SetPrice sets what the product of a track costs from now on.
-	SetPrice(tx *gorm.DB, track, units, asset string, decimals int) error
+	SetPrice(tx *gorm.DB, track string, p access.Price) error
 }
 
 // listBars and pageBars are how many bars a waveform has in a list and on a page of its own.

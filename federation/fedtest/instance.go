@@ -318,6 +318,12 @@ func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, track)
 }
 
+// ProductsOf implements outbox.Goods.
+func (g *Goods) ProductsOf(ctx context.Context, track string) ([]access.Product, error) {
+	p, err := g.ProductOf(ctx, track)
+	return []access.Product{p}, err
+}
+
 // Capsules implements outbox.Goods.
 func (g *Goods) Capsules(_ context.Context, track string) ([]access.Capsule, error) {
 	for _, p := range g.Products {

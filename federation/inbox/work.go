@@ -18,7 +18,7 @@ import (
 
 const (
 	// abreast is how many activities of one job are worked at the same time.
-	abreast = 16
+	abreast = 64
 	// among is how long an activity may take among others; one that needs longer, because a peer is slow, goes on alone.
 	among = 5 * time.Second
 )

@@ -33,6 +33,8 @@ type Goods interface {
 	Product(ctx context.Context, uri string) (access.Product, error)
 	// ProductOf returns the product that a track is sold as.
 	ProductOf(ctx context.Context, track string) (access.Product, error)
+	// ProductsOf returns the products whose present versions hold a track, its own first.
+	ProductsOf(ctx context.Context, track string) ([]access.Product, error)
 	// Capsules returns the capsules of a track.
 	Capsules(ctx context.Context, track string) ([]access.Capsule, error)
 }
@@ -202,22 +204,32 @@ func (o *Outbox) addGoods(ctx context.Context, x *vocab.Track) error {
 	if err != nil {
 		return fmt.Errorf("capsules of %s: %w", x.ID, err)
 	}
-	p, err := o.goods.ProductOf(ctx, x.ID)
+	products, err := o.goods.ProductsOf(ctx, x.ID)
 	if err != nil {
-		return fmt.Errorf("product of %s: %w", x.ID, err)
+		return fmt.Errorf("products of %s: %w", x.ID, err)
 	}
-	for _, c := range capsules {
-		if c.Product == p.URI && c.Version == p.Version {
-			x.Capsules = append(x.Capsules, vocab.Capsule{
-				Product: c.Product, Version: c.Version, DelegatingKey: p.DelegatingKey, Capsule: c.Capsule, Ciphertext: c.Ciphertext,
-			})
+	for _, p := range products {
+		own := p.Kind == access.KindTrack
+		// What a period of a tier opens stands in its grants alone, and a release that is not out is nobody's business.
+		if !own && (p.Kind != access.KindRelease || !p.Open) || len(x.Capsules) == maxGoods {
+			continue
 		}
-	}
-	if p.Open {
-		x.Proposals = []vocab.ProposalLink{{ID: ProposalURI(p.URI), Product: p.URI, Price: priceOf(p)}}
+		for _, c := range capsules {
+			if c.Product == p.URI && c.Version == p.Version {
+				x.Capsules = append(x.Capsules, vocab.Capsule{
+					Product: c.Product, Version: c.Version, DelegatingKey: p.DelegatingKey, Capsule: c.Capsule, Ciphertext: c.Ciphertext,
+				})
+			}
+		}
+		if own && p.Open {
+			x.Proposals = []vocab.ProposalLink{{ID: ProposalURI(p.URI), Product: p.URI, Price: priceOf(p)}}
+		}
 	}
 	return nil
 }
+
+// maxGoods bounds the products that a track names.
+const maxGoods = 16
 
 func priceOf(p access.Product) vocab.Price {
 	return vocab.Price{Amount: p.Units, Asset: p.Asset, Decimals: p.Decimals}

@@ -57,6 +57,8 @@ type Purchase struct {
 	Decimals      int
 	ReceivingKey  string
 	RequestingKey string
+	// Period is the month that is bought, as yyyymm; 0 for what is bought for good.
+	Period int64
 	// Nonce is 16 random bytes in base64url.
 	Nonce string
 	State State
@@ -70,8 +72,10 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Doubt is set while our own node was told to pay and has not said that it did not.
+	Doubt     bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Amount is what was offered.
@@ -134,10 +138,12 @@ type Request struct {
 	Amount                               amount.Amount
 	Decimals                             int
 	ReceivingKey, RequestingKey          string
+	// Period is the month that is bought; 0 for what is bought for good.
+	Period int64
 }
 
-// Begin makes a purchase and the job that offers it to the seller. While one of the same product is open, or was
-// granted, that one is returned.
+// Begin makes a purchase and the job that offers it to the seller. While one of the same product and month is open, or
+// was granted, that one is returned.
 func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	nonce := make([]byte, 16)
 	if _, err := io.ReadFull(s.Rand, nonce); err != nil {
@@ -147,11 +153,12 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	p := Purchase{
 		ID: id, Offer: s.base + "/offers/" + id, Buyer: r.Buyer, Artist: r.Artist, Product: r.Product, Track: r.Track, Title: r.Title,
 		Units: r.Amount.Units, Asset: r.Amount.Asset, Decimals: r.Decimals, ReceivingKey: r.ReceivingKey,
-		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, CreatedAt: now, UpdatedAt: now,
+		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, Period: r.Period,
+		CreatedAt: now, UpdatedAt: now,
 	}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
-		err := tx.Where("buyer = ? AND product = ? AND state <> ?", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
+		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ?", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
 		if err == nil && !s.stale(old) {
 			p = old
 			return nil
@@ -167,10 +174,11 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	return p, err
 }
 
-// stale reports whether a purchase waits for a payment that nobody will make any more: a new one is begun then.
+// stale reports whether a purchase waits for a payment that nobody will make any more: a new one is begun then. One that
+// our own node may have paid is not: to pay it again is safe, and to pay another one is not.
 func (s *Service) stale(p Purchase) bool {
 	invoice, ok := p.Invoiced()
-	return p.State == Invoiced && ok && s.Now().After(invoice.Expires)
+	return p.State == Invoiced && ok && s.Now().After(invoice.Expires) && !p.Doubt
 }
 
 // ByID returns a purchase, or [ErrNotFound].
