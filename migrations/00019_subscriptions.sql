@@ -81,6 +81,8 @@ CREATE TABLE renewals (
     created_at TIMESTAMP NOT NULL,
     PRIMARY KEY (listener, product, period)
 );
+-- When a grant begins, if that was still to come when it was kept.
+ALTER TABLE grants_held ADD COLUMN start_time TIMESTAMP;
 -- The month that a purchase is for; 0 for what is bought for good.
 ALTER TABLE purchases ADD COLUMN period BIGINT NOT NULL DEFAULT 0;
 -- Set while the own node was told to pay and has not said what came of it.

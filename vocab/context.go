@@ -196,7 +196,7 @@ var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindPlaylist:     {nil, []string{"Playlist"}},
 	KindAlbum:        {nil, []string{"Album"}},
 	KindListen:       {nil, []string{"position"}},
-	KindSubscription: {nil, []string{"Subscription"}},
+	KindSubscription: {nil, []string{"Subscription", "product"}},
 	KindProposal: {nil, []string{"Proposal", "Intent", "action", "purpose", "unitBased", "publishes", "reciprocal",
 		"resourceConformsTo", "resourceQuantity", "hasUnit", "hasNumericalValue", "product", "decimals"}},
 

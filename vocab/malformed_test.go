@@ -186,6 +186,9 @@ func malformed() []row {
 		{"listen", "actor", artist}, {"listen", "published", missing}, {"listen", "object", missing}, {"listen", "duration", "PT3M33S"}, {"listen", "endTime", "2026-11-20T10:00:00Z"},
 		{"listen", "type", []any{"Listen", "View"}}, {"listen", "duration", "PT99999999H"},
 
+		{"subscription-offered", "id", "https://s.example/subscriptions/x"}, {"subscription-offered", "product", missing},
+		{"subscription-offered", "product", "https://evil.example/products/1"}, {"subscription-offered", "subject", missing}, {"subscription-offered", "object", missing},
+		{"subscription", "product", "https://evil.example/products/1"}, {"subscription", "startTime", "2026"},
 		{"subscription", "attributedTo", buyer}, {"subscription", "object", buyer}, {"subscription", "relationship", "http://purl.org/vocab/relationship/friendOf"},
 		{"subscription", "subject", missing}, {"subscription", "endTime", missing}, {"subscription", "context", "https://evil.example/agreements/1"}, {"subscription", "type", "Relationship"},
 	}

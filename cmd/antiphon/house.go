@@ -39,6 +39,7 @@ import (
 	"antiphon/payments/ledger"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 )
 
 // house is one instance with every room joined to the others.
@@ -72,7 +73,10 @@ type house struct {
 	ledger     *ledger.Ledger
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+
+	subscriptions *subscription.Service
+
+	handler http.Handler
 
 	closers []func() error
 }
@@ -260,21 +264,25 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
-		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
-		Log: h.log, Now: time.Now, Rand: rand.Reader,
-	})
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
 		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
+	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{
+		DB: h.db, Jobs: h.jobs, Purchases: h.purchases, Keys: h.listenerKeys, Log: h.log, Now: time.Now,
+	})
+	months := h.subscriptions.Months(shop{h.access})
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
 	return nil
 }
 
 func (h *house) openTrade(context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)

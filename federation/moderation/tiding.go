@@ -14,6 +14,8 @@ const (
 	TidingRestored = "restored" // About is the track's title
 	TidingMoved    = "moved"    // About is the old account's URI, Words the new one's
 	TidingOutcome  = "outcome"  // About is who was reported, Words what came of it
+
+	TidingSubscription = "subscription" // About is the tier's name, Words what is to be done
 )
 
 // Tiding is something that the house tells a member.

@@ -165,15 +165,6 @@ func (d *documents) ofActor(r *http.Request, owner, name string) ([]byte, bool, 
 	return raw, true, err
 }
 
-// subscribers is told to the artist alone: who pays whom is nobody else's business.
-func (d *documents) subscribers(r *http.Request, who actor.Actor) ([]byte, error) {
-	key, err := d.verifier.Verify(r.Context(), r, nil)
-	if err != nil || key.Owner != who.URI || who.Kind != actor.Artist {
-		return nil, fmt.Errorf("%w: subscribers of %s", ErrNotFound, who.URI)
-	}
-	return build(vocab.Collection{ID: who.URI + "/subscribers"})
-}
-
 // ofNote returns a collection of a public post of this instance, or a page of it.
 func (d *documents) ofNote(r *http.Request, note, name string) ([]byte, bool, error) {
 	l, ok := ofNote[name]
@@ -288,8 +279,12 @@ func (d *documents) proposal(ctx context.Context, product string) ([]byte, error
 	if !p.Open {
 		return nil, fmt.Errorf("%w: %s is not for sale", ErrNotFound, product)
 	}
-	return json.Marshal(vocab.Proposal{
+	x := vocab.Proposal{
 		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: vocab.Namespace + "AudioTrack",
 		Price: priceOf(p), Updated: p.UpdatedAt.UTC(),
-	}.Object())
+	}
+	if p.Kind == access.KindTier {
+		x.Resource, x.Monthly = vocab.Namespace+"Subscription", true
+	}
+	return json.Marshal(x.Object())
 }

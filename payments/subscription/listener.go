@@ -153,16 +153,17 @@ func (s *Service) Refused(tx *gorm.DB, artist, offer, words string) error {
 	return move(tx, &h, &h.State, next)
 }
 
-// Stands notes inside tx that the seller has a month as paid, until end: the month that the purchase of the agreement
-// was made for.
+// Stands notes inside tx that the seller has a month as paid, whose end it is: the one that the purchase of the agreement
+// was made for, or a later one.
 func (s *Service) Stands(ctx context.Context, tx *gorm.DB, artist, listener, agreement string, end time.Time) error {
 	h, bought, err := s.of(ctx, tx, artist, listener, agreement)
 	if err != nil {
 		return err
 	}
-	period := Period(bought.Period)
-	if !end.Equal(period.End()) {
-		return fmt.Errorf("%w: it ends at %s, and %d was bought", ErrState, end, period)
+	// Who has paid late may have been given a later month than was asked for.
+	period := PeriodOf(end.Add(-time.Second))
+	if !end.Equal(period.End()) || period < Period(bought.Period) || period > PeriodOf(s.Now()).Next() {
+		return &purchase.Refusal{Words: fmt.Sprintf("The month ends at %s, and %d was bought.", end, bought.Period)}
 	}
 	if period <= h.Period {
 		return nil

@@ -103,13 +103,16 @@ func (s *Service) Paid(ctx context.Context, tx *gorm.DB, p Payment) error {
 }
 
 // Next is the month that a listener buys of a tier now: this one, or from [Ahead] of its beginning the next one. It is 0
-// when nothing is to be bought yet; held is the last month that was paid.
-func (s *Service) Next(ctx context.Context, tier, listener string) (next, held Period, err error) {
+// when nothing is to be bought yet; held is the last month that was paid, and goes whether the listener goes on without a
+// gap, and so pays the whole of a month that has begun.
+func (s *Service) Next(ctx context.Context, tier, listener string) (next, held Period, goes bool, err error) {
 	row, err := s.seller(s.DB.Read.WithContext(ctx), tier, listener)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
-	return nextOf(row.Period, s.Now()), row.Period, nil
+	now := s.utc()
+	goes = row.State.Stands() && row.EndTime != nil && now.Before(row.EndTime.Add(Grace))
+	return nextOf(row.Period, now), row.Period, goes, nil
 }
 
 func nextOf(held Period, now time.Time) Period {

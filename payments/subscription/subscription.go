@@ -2,7 +2,7 @@
 // ([Subscription]), the listener's ([Held]), and the standing orders by which the listener's own payment node renews.
 //
 // A month of a tier is bought like anything else, by an offer, an order, a receipt and a grant; this room says which
-// month is bought next ([Service.Next]), notes that it was paid ([Service.Paid], in the transaction of the grant), and
+// month is bought next ([Service.Months]), notes that it was paid ([Service.Paid], in the transaction of the grant), and
 // lets subscriptions run out. Each side keeps its state by its own clock in [Service.Round] and states what the other
 // should know as jobs; federation/trade sends them. It knows no keys and no network. Begin with [Service.Join].
 package subscription
