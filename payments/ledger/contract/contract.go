@@ -76,8 +76,31 @@ func Encode(c Command) (function string, args []byte, err error) {
 
 // functions is every function by its name in the records.
 var functions = map[string]func(s State, args []byte) error{
-	recordPayment: runRecordPayment,
-	recordRefund:  runRecordRefund,
+	recordPayment:       runRecordPayment,
+	recordRefund:        runRecordRefund,
+	setPolicy:           do[Policy],
+	setNode:             do[Node],
+	recordSubscriptions: do[Subscriptions],
+	recordChargeback:    do[Chargeback],
+	reportDay:           do[DayReport],
+	reportMonth:         do[MonthReport],
+	stateFinal:          do[FinalStatement],
+	payOut:              do[Payouts],
+	correct:             do[Correction],
+	openDispute:         do[OpenDispute],
+	giveEvidence:        do[Evidence],
+	castVote:            do[Vote],
+	closeDispute:        do[CloseDispute],
+	appealDispute:       do[Appeal],
+}
+
+// do is the function of a command: it reads one and runs it.
+func do[T interface{ run(s State) error }](s State, args []byte) error {
+	in, err := read[T](args)
+	if err != nil {
+		return err
+	}
+	return in.run(s)
 }
 
 // Run calls a function of the contract. Its error wraps one of the package's own when the call is refused.

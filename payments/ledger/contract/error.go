@@ -9,7 +9,7 @@ import (
 // Why a call is refused.
 var (
 	// ErrDuplicate means that this was recorded before.
-	ErrDuplicate = errors.New("payment was recorded before")
+	ErrDuplicate = errors.New("recorded before")
 	// ErrInvalid means that a call is incomplete or malformed.
 	ErrInvalid = errors.New("invalid ledger command")
 	// ErrCaller means that it is not for this caller to say.
