@@ -35,6 +35,9 @@ type Parts struct {
 	Grant, Relay http.Handler
 	// Blocks is GET /ipfs/{cid}.
 	Blocks http.Handler
+	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
+	// whose play it is.
+	Listens http.Handler
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
 }
@@ -240,6 +243,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
 		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
 		{"GET", "/ipfs/{cid}", open(0, p.Blocks)},
+		{"POST", "/play/listen", open(smallBody, p.Listens)},
 		{"GET", "/healthz", s.plain(p.Pages.Health)},
 		{"GET", "/embed/{id}", s.plain(p.Pages.Embed)},
 		{"GET", "/oembed", s.plain(p.Pages.OEmbed)},

@@ -33,8 +33,10 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
 	"antiphon/payments/manual"
@@ -70,6 +72,7 @@ type house struct {
 	moderation *moderation.Service
 	access     *access.Service
 	tracks     *media.Service
+	listens    *listen.Service
 	ledger     *ledger.Ledger
 	orders     *payments.Service
 	purchases  *purchase.Service
@@ -171,6 +174,13 @@ func (h *house) openMedia(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
+	h.listens, err = listen.New(listen.Config{}, listen.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	h.listens.Register(h.jobs)
 	return nil
 }
 
@@ -196,7 +206,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Listens: h.listens, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)

@@ -56,7 +56,7 @@ func (h *house) openPages(context.Context) error {
 		return err
 	}
 	player := play.New(play.Parts{
-		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Log: h.log, Now: time.Now,
+		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Listens: members{h}, Log: h.log, Now: time.Now,
 		User: func(r *http.Request) string {
 			visitor, ok := auth.FromContext(r.Context())
 			if !ok {
@@ -76,7 +76,7 @@ func (h *house) openPages(context.Context) error {
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
-		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
+		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
 	return err
