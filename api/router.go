@@ -11,6 +11,7 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/payments/ledger/witness"
 	"antiphon/templates"
 )
 
@@ -38,6 +39,8 @@ type Parts struct {
 	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
 	// whose play it is.
 	Listens http.Handler
+	// Books are everything below /ledger and /witness.
+	Books *Books
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
 }
@@ -239,6 +242,7 @@ func (s *server) machines(p Parts) []route {
 		}
 		return bounded(limit, pageTime, h)
 	}
+	ledgers, witnesses := p.Books.handlers()
 	return []route{
 		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
 		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
@@ -266,6 +270,9 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/.well-known/host-meta", open(0, p.HostMeta)},
 		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
 		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
+
+		{"GET", "/ledger/*", open(0, ledgers)},
+		{"", "/witness/*", open(witness.MaxBody, witnesses)},
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},

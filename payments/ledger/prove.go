@@ -11,7 +11,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Checkpoint returns the newest signed checkpoint, or ErrNotFound while the ledger is empty.
+// Checkpoint returns the newest signed checkpoint, with the cosignatures of those who have witnessed it, or ErrNotFound while the ledger is empty.
 func (l *Ledger) Checkpoint(ctx context.Context, tx *gorm.DB) ([]byte, error) {
 	row, err := newest(tx.WithContext(ctx))
 	return []byte(row.Note), err
@@ -26,7 +26,7 @@ func newest(tx *gorm.DB) (checkpoint, error) {
 	if err != nil {
 		return row, fmt.Errorf("read checkpoint: %w", err)
 	}
-	return row, nil
+	return cosigned(tx, row)
 }
 
 // RecordProof shows that a record stands in the ledger of a checkpoint.
