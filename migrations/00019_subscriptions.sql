@@ -87,3 +87,5 @@ ALTER TABLE grants_held ADD COLUMN start_time TIMESTAMP;
 ALTER TABLE purchases ADD COLUMN period BIGINT NOT NULL DEFAULT 0;
 -- Set while the own node was told to pay and has not said what came of it.
 ALTER TABLE purchases ADD COLUMN doubt BOOLEAN NOT NULL DEFAULT FALSE;
+-- A month is offered for once at a time, however many want it at once.
+CREATE UNIQUE INDEX purchases_one_offer ON purchases (buyer, product, period) WHERE period > 0 AND state = 'offered';

@@ -48,6 +48,8 @@ type Config struct {
 	// Threshold of Proxies instances open a grant; TrustedProxies are the actors of those that the admin trusts.
 	Threshold, Proxies int
 	TrustedProxies     []string
+	// CanStand says that the instance has a payment node, which standing orders can be given to.
+	CanStand bool
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -66,13 +68,17 @@ type Parts struct {
 	Grants    Grants
 	Purchases Purchases
 	Sales     Sales
-	Follower  Follower
-	Social    Social
-	Finder    Finder
-	Profiles  Profiles
-	Remote    Remote
-	Hosts     Hosts
-	HTTP      *httpx.Client
+	// Tiers and Subscriptions come together; Sellers tells what other servers sell.
+	Tiers         Tiers
+	Subscriptions Subscriptions
+	Sellers       Sellers
+	Follower      Follower
+	Social        Social
+	Finder        Finder
+	Profiles      Profiles
+	Remote        Remote
+	Hosts         Hosts
+	HTTP          *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service

@@ -156,7 +156,7 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, Period: r.Period,
 		CreatedAt: now, UpdatedAt: now,
 	}
-	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	begin := func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
 		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ?", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
 		if err == nil && !s.stale(old) {
@@ -170,7 +170,11 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 			return fmt.Errorf("write purchase: %w", err)
 		}
 		return s.Jobs.Insert(ctx, tx, OfferMade{Purchase: p.ID})
-	})
+	}
+	err := s.DB.Tx(ctx, begin)
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		err = s.DB.Tx(ctx, begin) // the same month was offered for at this moment, and is found now
+	}
 	return p, err
 }
 

@@ -263,3 +263,24 @@ func one(q *gorm.DB) (Held, error) {
 	}
 	return h, err
 }
+
+// NextMonth is the month that a listener buys now, or 0 when nothing is to be bought yet; h may be the zero value.
+func NextMonth(h Held, now time.Time) Period { return nextOf(h.Period, now) }
+
+// UnderWay returns the purchase of the month that a listener buys now, if it was begun and waits for something, or
+// [ErrNotFound].
+func (s *Service) UnderWay(ctx context.Context, h Held) (purchase.Purchase, error) {
+	var row renewal
+	err := s.DB.Read.WithContext(ctx).Where("listener = ? AND product = ? AND period = ?", h.Listener, h.Tier, NextMonth(h, s.Now())).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return purchase.Purchase{}, ErrNotFound
+	}
+	if err != nil {
+		return purchase.Purchase{}, fmt.Errorf("read renewal: %w", err)
+	}
+	p, err := s.Purchases.ByID(ctx, row.Purchase)
+	if err == nil && (!p.State.Open() || s.spent(p)) {
+		err = ErrNotFound
+	}
+	return p, err
+}

@@ -58,7 +58,7 @@ func (s *Service) renew(ctx context.Context) error {
 func (s *Service) paying(ctx context.Context) (bool, error) {
 	var n int64
 	err := s.DB.Read.WithContext(ctx).Table("purchases").Joins("JOIN renewals r ON r.purchase = purchases.id").
-		Where("purchases.state = ? AND purchases.updated_at > ?", purchase.Paying, s.utc().Add(-tryAgain)).Limit(1).Count(&n).Error
+		Where("purchases.state = ? AND r.try_at > ?", purchase.Paying, s.utc()).Count(&n).Error
 	if err != nil {
 		return false, fmt.Errorf("look for payments under way: %w", err)
 	}

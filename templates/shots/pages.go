@@ -16,7 +16,7 @@ const story = `<p>Recorded in one night in the empty church, with the door open 
 func pages() map[string]View {
 	all := tracks()
 	user := lin()
-	out := map[string]View{}
+	out := subscribing()
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
