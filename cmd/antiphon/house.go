@@ -39,6 +39,8 @@ import (
 	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/fabric"
+	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
@@ -74,6 +76,8 @@ type house struct {
 	tracks     *media.Service
 	listens    *listen.Service
 	ledger     *ledger.Ledger
+	shared     *fabric.Backend
+	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
 
@@ -250,6 +254,9 @@ func (h *house) openLedger() error {
 func (h *house) openPayments(context.Context) error {
 	err := h.openLedger()
 	if err != nil {
+		return err
+	}
+	if err := h.openShared(); err != nil {
 		return err
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {

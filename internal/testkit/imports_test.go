@@ -63,6 +63,7 @@ var only = []struct {
 	{"github.com/ipld/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/multiformats/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/libp2p/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
+	{"github.com/hyperledger/", []string{"payments/ledger/fabric"}, "the rest of the house knows a contract.Backend"},
 	{"github.com/ethereum/", []string{"payments/erc20"}, "the rest of the house knows a Provider; the library is large"},
 	{"github.com/gorilla/mux", []string{"api", "federation", "cmd"}, "the core does not know that it is on the web"},
 }
