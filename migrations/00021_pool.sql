@@ -47,3 +47,56 @@ CREATE TABLE pool_batches (
     created_at TIMESTAMP NOT NULL
 );
 CREATE INDEX pool_batches_state ON pool_batches (state, lines);
+-- What members have asked of the instances of artists: a grant of an artist's tracks for a month. offer is the URI of the
+-- activity of the last try.
+CREATE TABLE pool_asks (
+    listener       TEXT NOT NULL,
+    artist         TEXT NOT NULL,
+    month          TEXT NOT NULL,
+    offer          TEXT NOT NULL UNIQUE,
+    receiving_key  TEXT NOT NULL,
+    requesting_key TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    code           TEXT NOT NULL DEFAULT '',
+    words          TEXT NOT NULL DEFAULT '',
+    receipt        TEXT NOT NULL DEFAULT '',
+    grant_uri      TEXT NOT NULL DEFAULT '',
+    asked_at       TIMESTAMP NOT NULL,
+    updated_at     TIMESTAMP NOT NULL,
+    PRIMARY KEY (listener, artist, month)
+);
+CREATE INDEX pool_asks_grant ON pool_asks (grant_uri);
+-- As the instance of artists: how many listeners of a host were admitted in a month, and how many it has paid for, as its
+-- ledger says up to the record before next_record.
+CREATE TABLE pool_hosts (
+    host        TEXT NOT NULL,
+    month       TEXT NOT NULL,
+    paid        BIGINT NOT NULL,
+    admitted    BIGINT NOT NULL,
+    next_record BIGINT NOT NULL,
+    PRIMARY KEY (host, month)
+);
+CREATE TABLE pool_admitted (
+    host       TEXT NOT NULL,
+    month      TEXT NOT NULL,
+    listener   TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (host, month, listener)
+);
+CREATE TABLE pool_entries (
+    host      TEXT NOT NULL,
+    month     TEXT NOT NULL,
+    pseudonym TEXT NOT NULL,
+    PRIMARY KEY (host, month, pseudonym)
+);
+-- The key that a host's ledger was first seen with.
+CREATE TABLE pool_ledgers (
+    host    TEXT PRIMARY KEY,
+    key     TEXT NOT NULL,
+    seen_at TIMESTAMP NOT NULL
+);
+-- Grants of the pool are kept apart from what a listener owns: they pass with their month.
+ALTER TABLE grants_held ADD COLUMN pool BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX grants_held_pool ON grants_held (pool, end_time);
+-- An artist has one product of the pool; its version is the month, as yyyymm.
+CREATE UNIQUE INDEX products_pool ON products (artist) WHERE kind = 'pool';

@@ -62,7 +62,7 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := s.candidates(ctx, r.Artist, r.Buyer)
+	candidates, err := s.candidates(ctx, r.Artist, r.Buyer, r.Product)
 	if err != nil {
 		return nil, err
 	}

@@ -75,8 +75,10 @@ type Parts struct {
 	Pseudonyms *pseudonym.Service
 	// Tell writes something to a member, inside tx.
 	Tell func(ctx context.Context, tx *gorm.DB, listener, words string) error
-	Log  *slog.Logger
-	Now  func() time.Time
+	// Records reads the ledgers of the other instances; nil where there are none.
+	Records Records
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Service is the pool of one instance.

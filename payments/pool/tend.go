@@ -170,6 +170,13 @@ const keptMonths = 13
 func (s *Service) forget(ctx context.Context) error {
 	oldest := royalty.MonthOf(s.Month().Start().AddDate(0, -keptMonths, 0))
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		// Who heard whom is forgotten as soon as the month's grants have ended.
+		past := royalty.MonthOf(s.Month().Start().AddDate(0, -1, 0))
+		for _, table := range []any{&Question{}, &admission{}, &admitted{}, &entry{}} {
+			if err := tx.Where("month < ?", past).Delete(table).Error; err != nil {
+				return fmt.Errorf("forget a past month: %w", err)
+			}
+		}
 		var rows []Payment
 		err := tx.Where("(month <> '' AND month < ?) OR (state = ? AND final_at < ?)", oldest, Returned, oldest.Start()).Limit(round).Find(&rows).Error
 		if err != nil || len(rows) == 0 {
