@@ -19,6 +19,15 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 	}
 	uri := r.URL.Query().Get("track")
 	kept, err := s.Access.GrantOf(r.Context(), user, uri)
+	if errors.Is(err, access.ErrUnknownGrant) && s.Pool != nil {
+		if err = s.Pool.Lend(r.Context(), user, uri); err == nil {
+			kept, err = s.Access.GrantOf(r.Context(), user, uri)
+		}
+	}
+	if refused := (*access.Refusal)(nil); errors.As(err, &refused) {
+		problem(w, http.StatusForbidden, refused.Code, refused.Words)
+		return
+	}
 	if errors.Is(err, access.ErrUnknownGrant) {
 		problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
 		return

@@ -15,6 +15,8 @@ const (
 	TidingMoved    = "moved"    // About is the old account's URI, Words the new one's
 	TidingOutcome  = "outcome"  // About is who was reported, Words what came of it
 
+	TidingPool = "pool" // Words what a member of the listening pool should know
+
 	TidingSubscription = "subscription" // About is the tier's name, Words what is to be done
 )
 
