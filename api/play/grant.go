@@ -51,6 +51,9 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 		s.Log.Warn("track of a grant not described", "track", uri, "error", err)
 		track = Track{URI: uri, Title: uri, Artist: g.AttributedTo}
 	}
+	if kept.Pool {
+		track.Downloads = nil // what is lent is heard, and not taken home
+	}
 	var files []string
 	for _, d := range track.Downloads {
 		files = append(files, d.CID)

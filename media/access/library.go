@@ -62,6 +62,8 @@ type Kept struct {
 	Raw        []byte
 	Keys       map[string]string
 	ReceivedAt time.Time
+	// Pool is set for what the pool lends.
+	Pool bool
 }
 
 // TakeGrant keeps a grant for its buyer inside tx, after signature, proof and agreement were checked. keys are the
@@ -178,7 +180,7 @@ func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error
 	if err != nil {
 		return Kept{}, err
 	}
-	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt}
+	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt, Pool: row.Pool}
 	return k, json.Unmarshal([]byte(row.Keys), &k.Keys)
 }
 
