@@ -97,6 +97,7 @@ type Service struct {
 	now       func() time.Time
 	rand      io.Reader
 	collector Collector
+	tries     tries
 	// wake has a channel for each provider's watcher.
 	wake []chan struct{}
 }

@@ -60,8 +60,13 @@ func (p *Pages) orders(w http.ResponseWriter, r *http.Request, status int, instr
 			Price: p.money(o.Units.String(), o.Asset, o.Decimals), State: string(o.State), Remark: string(o.Remark), Words: o.Words, Seen: o.Seen,
 			Created: o.CreatedAt, PayURL: o.PayURL(),
 		}
-		if o.Ground == payments.GroundFree {
+		switch o.Ground {
+		case payments.GroundFree:
 			row.Provider = "free"
+		case payments.GroundCode:
+			row.Provider = "a code"
+		case payments.GroundGift:
+			row.Provider = "a gift of somebody else's"
 		}
 		if who, err := p.actor(ctx, o.Buyer); err == nil {
 			row.Buyer = p.handle(who.Name, who.Host)

@@ -42,11 +42,11 @@ type bank struct {
 	made []payments.Payment
 }
 
-const till = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+const safe = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
 
 func (*bank) Name() string                                   { return "raiden" }
 func (*bank) Asset() (amount.Asset, int)                     { return asset, 6 }
-func (*bank) Target(context.Context, string) (string, error) { return till, nil }
+func (*bank) Target(context.Context, string) (string, error) { return safe, nil }
 func (*bank) Pays(a amount.Asset) bool                       { return a == asset }
 
 func (b *bank) Received(_ context.Context, cursor string) (payments.Look, error) {
@@ -65,7 +65,7 @@ func (b *bank) Pay(_ context.Context, i purchase.Invoice) error {
 		}
 	}
 	b.made = append(b.made, payments.Payment{
-		Ref: strconv.Itoa(len(b.made)), Initiator: till, Target: i.Target, Identifier: i.Identifier, Amount: amount.Amount{Units: i.Units, Asset: i.Asset},
+		Ref: strconv.Itoa(len(b.made)), Initiator: safe, Target: i.Target, Identifier: i.Identifier, Amount: amount.Amount{Units: i.Units, Asset: i.Asset},
 	})
 	return nil
 }
@@ -125,7 +125,7 @@ type shop struct {
 	bank          *bank
 }
 
-func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank) *shop {
+func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank, peers access.Peers) *shop {
 	t.Helper()
 	secrets, err := vault.New(make([]byte, 32), rand.Reader)
 	need(t, err)
@@ -138,7 +138,7 @@ func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank) *shop {
 		s.purchases = purchase.New(i.BaseURL, purchase.Parts{DB: i.DB, Jobs: i.Queue, Payer: b, Log: log, Now: clock.Now, Rand: rand.Reader})
 		s.purchases.Register(i.Queue)
 		s.room = access.New(access.Config{BaseURL: i.BaseURL}, access.Parts{
-			DB: i.DB, Jobs: i.Queue, Vault: secrets, Store: store, Peers: &helpers{}, Fetch: nowhere{}, Log: log, Now: clock.Now, Rand: rand.Reader,
+			DB: i.DB, Jobs: i.Queue, Vault: secrets, Store: store, Peers: peers, Fetch: nowhere{}, Log: log, Now: clock.Now, Rand: rand.Reader,
 		})
 		s.room.Register(i.Queue)
 		s.subscriptions = subscription.New(i.BaseURL, subscription.Parts{
@@ -230,7 +230,7 @@ func TestASubscriptionOverTwoServers(t *testing.T) {
 	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
 		ctx := t.Context()
 		clock, b := testkit.NewClock(time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC)), &bank{}
-		seller, home := openShop(t, fresh(), clock, b), openShop(t, fresh(), clock, b)
+		seller, home := openShop(t, fresh(), clock, b, &helpers{}), openShop(t, fresh(), clock, b, &helpers{})
 		ada := seller.User(t, "ada", actor.Artist)
 		lin, receiving := home.listener(t, "lin")
 		one, key := seller.track(t, ada.URI, "one")

@@ -150,7 +150,8 @@ func (s *Service) kept(ctx context.Context, uri string) ([]byte, error) {
 // send keeps an object, if there is one, and queues its activity, in one transaction. An activity that was sent before
 // is not sent again.
 func (s *Service) send(ctx context.Context, o *outbox.Object, a vocab.Activity) error {
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	// Many are sent at once on the first of a month: those of the same moment share a commit.
+	return s.DB.Tx(db.Grouped(ctx), func(ctx context.Context, tx *gorm.DB) error {
 		if o != nil {
 			if err := s.Outbox.Store(ctx, tx, *o); err != nil {
 				return err

@@ -138,7 +138,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
+			Default: {MaxWorkers: 16}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
 		},
 	})
 	if err != nil {
