@@ -204,6 +204,8 @@ func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 
 // options change what setup makes.
 type options struct {
+	// join adds rooms before the queue opens.
+	join     func(i *instance, queue *jobs.Queue, log *slog.Logger)
 	closed   bool
 	approval bool
 	parts    func(*api.Parts)
@@ -292,6 +294,9 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 		Purchases: buying, Log: log, Now: i.clock.Now,
 	})
 	i.members.Register(queue)
+	if o.join != nil {
+		o.join(i, queue, log)
+	}
 	check(t, queue.Open())
 	i.queue = queue
 	config := web.Config{
