@@ -310,50 +310,53 @@ func TestForgedMemberships(t *testing.T) {
 		}
 	}
 	change := func(fn func(m *vocab.Membership)) vocab.Membership { m := good(); fn(&m); return m }
-	for name, try := range map[string]func() string{
-		"tampered": func() string {
-			return offer(home, home.BaseURL+"/actor", good(), func(raw []byte) []byte { return []byte(strings.Replace(string(raw), "2026-11", "2026-12", 1)) })
-		},
-		"signed by the listener": func() string {
-			return offer(home, lin.URI, change(func(m *vocab.Membership) { m.AttributedTo = lin.URI }), nil)
-		},
-		"for another audience": func() string {
-			return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.Audience = stranger.BaseURL + "/actor" }), nil)
-		},
-		"of another month": func() string {
-			return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.Month = "2026-12" }), nil)
-		},
-		"expired": func() string {
-			return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.EndTime = m.EndTime.Add(-2 * time.Hour) }), nil)
-		},
-		"for two days": func() string {
-			return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.EndTime = m.EndTime.Add(48 * time.Hour) }), nil)
-		},
-		"with keys of somebody else": func() string {
-			return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.ReceivingKey = sly.ReceivingKey }), nil)
-		},
-		"from no instance of the pool": func() string {
-			return offer(stranger, stranger.BaseURL+"/actor", vocab.Membership{
-				AttributedTo: stranger.BaseURL + "/actor", Subject: sly.URI, Audience: seller.BaseURL + "/actor", Month: "2026-11",
-				ReceivingKey: sly.ReceivingKey, RequestingKey: sly.RequestingKey, EndTime: good().EndTime,
-			}, nil)
-		},
-	} {
-		state := try()
-		if n := seller.Count(t, "grants", "") + seller.Count(t, "pool_admitted", ""); n != 0 {
-			t.Fatalf("%s (%s): something was granted", name, state)
+	testkit.BadInput(t, "B25", func(t *testing.T) {
+		for name, try := range map[string]func() string{
+			"tampered": func() string {
+				return offer(home, home.BaseURL+"/actor", good(), func(raw []byte) []byte { return []byte(strings.Replace(string(raw), "2026-11", "2026-12", 1)) })
+			},
+			"signed by the listener": func() string {
+				return offer(home, lin.URI, change(func(m *vocab.Membership) { m.AttributedTo = lin.URI }), nil)
+			},
+			"for another audience": func() string {
+				return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.Audience = stranger.BaseURL + "/actor" }), nil)
+			},
+			"of another month": func() string {
+				return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.Month = "2026-12" }), nil)
+			},
+			"expired": func() string {
+				return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.EndTime = m.EndTime.Add(-2 * time.Hour) }), nil)
+			},
+			"for two days": func() string {
+				return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.EndTime = m.EndTime.Add(48 * time.Hour) }), nil)
+			},
+			"with keys of somebody else": func() string {
+				return offer(home, home.BaseURL+"/actor", change(func(m *vocab.Membership) { m.ReceivingKey = sly.ReceivingKey }), nil)
+			},
+			"from no instance of the pool": func() string {
+				return offer(stranger, stranger.BaseURL+"/actor", vocab.Membership{
+					AttributedTo: stranger.BaseURL + "/actor", Subject: sly.URI, Audience: seller.BaseURL + "/actor", Month: "2026-11",
+					ReceivingKey: sly.ReceivingKey, RequestingKey: sly.RequestingKey, EndTime: good().EndTime,
+				}, nil)
+			},
+		} {
+			state := try()
+			if n := seller.Count(t, "grants", "") + seller.Count(t, "pool_admitted", ""); n != 0 {
+				t.Fatalf("%s (%s): something was granted", name, state)
+			}
 		}
-	}
-	if state := offer(home, home.BaseURL+"/actor", good(), nil); state != "done" || seller.Count(t, "grants", "") != 1 {
-		t.Errorf("a good one: %s", state)
-	}
-	// Shown once more it changes nothing, and when its month is over it is refused.
-	if state := offer(home, home.BaseURL+"/actor", good(), nil); state != "done" || seller.Count(t, "grants", "") != 1 {
-		t.Errorf("replayed: %s", state)
-	}
-	clock.Advance(2 * time.Hour)
-	late := good()
-	if state := offer(home, home.BaseURL+"/actor", late, nil); seller.Count(t, "grants", "") != 1 {
-		t.Errorf("in the next month: %s", state)
-	}
+	}, func(t *testing.T) {
+		if state := offer(home, home.BaseURL+"/actor", good(), nil); state != "done" || seller.Count(t, "grants", "") != 1 {
+			t.Errorf("a good one: %s", state)
+		}
+		// Shown once more it changes nothing, and when its month is over it is refused.
+		if state := offer(home, home.BaseURL+"/actor", good(), nil); state != "done" || seller.Count(t, "grants", "") != 1 {
+			t.Errorf("replayed: %s", state)
+		}
+		clock.Advance(2 * time.Hour)
+		late := good()
+		if state := offer(home, home.BaseURL+"/actor", late, nil); seller.Count(t, "grants", "") != 1 {
+			t.Errorf("in the next month: %s", state)
+		}
+	})
 }
