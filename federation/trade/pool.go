@@ -162,6 +162,9 @@ func (s *Service) lend(ctx context.Context, m vocab.Membership, home actor.Actor
 		return &pool.Refusal{Code: "forbidden", Words: "Only an instance itself says who its members are."}
 	case m.Audience != s.Access.InstanceActor():
 		return &pool.Refusal{Code: "audience", Words: "This membership was shown to another instance."}
+	case !s.Pool.Pool.Shares(actor.HostOf(home.URI)):
+		// Nobody else has us fetch anything.
+		return &pool.Refusal{Code: "not-in-pool", Words: "This instance shares no listening pool with yours."}
 	case !m.EndTime.After(now):
 		return &pool.Refusal{Code: "expired", Words: "This membership has expired."}
 	}
