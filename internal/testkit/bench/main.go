@@ -34,6 +34,7 @@ var checks = []check{
 	{"seal", "sealing of segments against AES-CBC alone", (*bench).seal},
 	{"umbral", "re-encryption against @nucypher/umbral-pre", (*bench).umbral},
 	{"grant", "issuing a 2-of-3 grant, and a proxy's answers", (*bench).grant},
+	{"listen", "recording of plays", (*bench).listen},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
