@@ -49,6 +49,8 @@ func (*bank) Asset() (amount.Asset, int)                     { return asset, 6 }
 func (*bank) Target(context.Context, string) (string, error) { return safe, nil }
 func (*bank) Pays(a amount.Asset) bool                       { return a == asset }
 
+func (*bank) Lacks(context.Context, purchase.Invoice) string { return "" }
+
 func (b *bank) Received(_ context.Context, cursor string) (payments.Look, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
