@@ -306,8 +306,8 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	}
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
-		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
+		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Hosts: told,
 		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))

@@ -75,16 +75,16 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
-	// Doubt is set while our own node was told to pay and has not said that it did not.
-	Doubt bool
 	// Code is one that is redeemed, until the seller has answered. Gift says that the buyer pays for a code to give away,
 	// see [Service.GiftCode].
 	Code string
 	Gift bool
 	// Regrants is the receipt of an earlier purchase whose grant is asked for anew, and Signed the agreement as its buyer
 	// signed it; both are empty for a purchase.
-	Regrants  string
-	Signed    []byte
+	Regrants string
+	Signed   []byte
+	// Doubt is set while our own node was told to pay and has not said that it did not.
+	Doubt     bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -154,11 +154,11 @@ type Request struct {
 	Amount                               amount.Amount
 	Decimals                             int
 	ReceivingKey, RequestingKey          string
-	// Period is the month that is bought; 0 for what is bought for good.
-	Period int64
 	// Code is one that is redeemed: the Amount is nothing then. Gift buys a code to give away.
 	Code string
 	Gift bool
+	// Period is the month that is bought; 0 for what is bought for good.
+	Period int64
 }
 
 // Begin makes a purchase and the job that offers it to the seller. While one of the same product and month is open at the
