@@ -90,6 +90,19 @@ func BenchmarkClickToSound(b *testing.B) {
 	}
 }
 
+// BenchmarkColdClick reports cold_click_to_sound_ms: from a click to sound in browsers that have just logged in and hold
+// nothing but the seed, through 2 of 3 proxies; the median of ten.
+func BenchmarkColdClick(b *testing.B) {
+	w := openWorld(b)
+	w.tellStory(b)
+	w.fragmentsHeld()
+	w.listener.Profile += "-cold"
+	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(w.medianOfClicks(b, "cold.mjs"), "cold_click_to_sound_ms")
+	}
+}
+
 // openWorld starts everything from nothing; it ends with the test.
 func openWorld(tb testing.TB) *world {
 	tb.Helper()

@@ -279,7 +279,13 @@ func (w *world) testListens(t *testing.T) {
 // clickToSound is the median of ten clicks, each on a page that was just loaded.
 func (w *world) clickToSound(tb testing.TB) float64 {
 	tb.Helper()
-	clicks := w.run(tb, "click.mjs", map[string]any{"track": w.track, "clicks": 10}).Clicks
+	return w.medianOfClicks(tb, "click.mjs")
+}
+
+// medianOfClicks is the median of ten clicks in milliseconds, as a script makes them.
+func (w *world) medianOfClicks(tb testing.TB, script string) float64 {
+	tb.Helper()
+	clicks := w.run(tb, script, map[string]any{"track": w.track, "clicks": 10}).Clicks
 	if len(clicks) != 10 {
 		tb.Fatalf("%d clicks were counted", len(clicks))
 	}
