@@ -59,6 +59,9 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.ID); err != nil {
 		return err
 	}
+	if err := p.lending(r.Context(), view, len(t.Proposals) > 0); err != nil {
+		return err
+	}
 	if view.Talk, err = p.talk(r.Context(), t.ID, t.AttributedTo); err != nil {
 		return err
 	}
