@@ -15,7 +15,7 @@ var address = regexp.MustCompile(`(?:[\p{L}\p{N}_](?:[\p{L}\p{N}_-]*[\p{L}\p{N}_
 
 // settle closes what sanitized HTML leaves open, so that no link and no emphasis of a stranger runs on through the page,
 // and adds to each link whose words are another address than its own where it really leads: "bank.example
-// (evil.example)". What is nested deeper than a browser would show is left with its words alone.
+// (evil.example)". What is nested deeper than maxNested is left with its words alone.
 func settle(clean string) string {
 	nodes, err := html.ParseFragment(strings.NewReader(clean), &html.Node{Type: html.ElementNode, Data: "div", DataAtom: atom.Div})
 	if err != nil {
@@ -23,6 +23,9 @@ func settle(clean string) string {
 	}
 	var out strings.Builder
 	for _, n := range nodes {
+		if nested(n) > maxNested {
+			return bluemonday.StrictPolicy().Sanitize(clean)
+		}
 		tellHost(n)
 		for child := range n.Descendants() {
 			tellHost(child)
@@ -32,6 +35,19 @@ func settle(clean string) string {
 		}
 	}
 	return out.String()
+}
+
+// maxNested is how deep elements may lie in each other: far more than a text needs, and far less than where parsers give up
+// (512), at whatever depth of a page the text will stand.
+const maxNested = 100
+
+// nested is how many elements lie in each other, n among them.
+func nested(n *html.Node) int {
+	deepest := 0
+	for child := range n.ChildNodes() {
+		deepest = max(deepest, nested(child))
+	}
+	return deepest + 1
 }
 
 // tellHost ends the words of a link with its host, if they are another one.

@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"antiphon/federation/actor"
-	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/vocab"
 )
@@ -39,7 +38,7 @@ func (i *Inbox) unlessAvoided(handle Handler) Handler {
 		default:
 			return handle(ctx, in)
 		}
-		averse, err := moderation.AverseTo(ctx, i.db.Read, in.Actor.URI)
+		averse, err := i.averseTo(ctx, in.Actor.URI)
 		if err != nil {
 			return err
 		}

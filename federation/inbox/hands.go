@@ -15,6 +15,8 @@ const (
 	manyHands = 4
 	// maxPiled is how many batches may wait for hands; those that come then go through the queue.
 	maxPiled = 32
+	// enough is with how many activities hands that are behind stop gathering.
+	enough = 256
 	// span is the time whose activities one sweep looks after, and grace how long the hands have before it does.
 	span  = 10 * time.Second
 	grace = 15 * time.Second
@@ -74,7 +76,7 @@ func (i *Inbox) Start() {
 	for range manyHands {
 		h.ended.Go(func() {
 			for parcels := range h.pile {
-				i.handle(ctx, parcels)
+				i.handle(ctx, h.gather(parcels))
 			}
 		})
 	}
@@ -116,6 +118,29 @@ func (h *hands) give(parcels []parcel) {
 	drop(parcels)
 }
 
+// gather adds what else lies on the pile: who is behind works many batches as one, which costs little more.
+func (h *hands) gather(parcels []parcel) []parcel {
+	batches := 1
+	defer func() {
+		h.mu.Lock()
+		h.piled -= batches
+		h.mu.Unlock()
+	}()
+	for len(parcels) < enough {
+		select {
+		case more := <-h.pile:
+			if more == nil { // closed
+				return parcels
+			}
+			parcels = append(parcels, more...)
+			batches++
+		default:
+			return parcels
+		}
+	}
+	return parcels
+}
+
 func parcels(rows []record) []parcel {
 	out := make([]parcel, len(rows))
 	for n, row := range rows {
@@ -134,9 +159,6 @@ func drop(parcels []parcel) {
 }
 
 func (i *Inbox) handle(ctx context.Context, parcels []parcel) {
-	i.hands.mu.Lock()
-	i.hands.piled--
-	i.hands.mu.Unlock()
 	defer drop(parcels)
 	if ctx.Err() != nil {
 		return

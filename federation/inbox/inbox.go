@@ -100,10 +100,13 @@ type Inbox struct {
 	asked    *limits
 	clock    clock
 	flight   *flight
-	desk     desk
-	hands    hands
+	// desk is where requests wait for the disk, and shelf where the posts of those wait that were taken.
+	desk  db.Turns[*letter]
+	shelf db.Turns[*shelved]
+	hands hands
 	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
 	followed sync.Map
+	averse   averse
 	html     *bluemonday.Policy
 	compared *compared
 
@@ -133,6 +136,13 @@ func New(config Config, p Parts) *Inbox {
 		compared: &compared{seen: map[string]time.Time{}},
 		verifier: &httpsig.Verifier{Origin: config.BaseURL, Keys: p.Actors.Keys(), Now: p.Now},
 	}
+	p.DB.OnChange(func(key string) {
+		if key == "aversions" {
+			i.averse.forget()
+		}
+	})
+	i.desk.Most, i.desk.Serve = maxKept, i.keepAll
+	i.shelf.Most, i.shelf.Serve = maxKept, i.putShelf
 	i.social()
 	return i
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -83,14 +82,6 @@ func (i *Inbox) recordOf(a vocab.Activity, raw []byte) record {
 	return record{Actor: a.Actor, ID: idOf(a, raw), Type: string(a.Type), Raw: raw, State: received, ReceivedAt: i.utc()}
 }
 
-// desk is where requests wait for the disk. What one commit costs is the disk's turn: those that come while it is busy
-// share the next one.
-type desk struct {
-	mu      sync.Mutex
-	waiting []*letter
-	busy    bool
-}
-
 // letter is an activity on its way to the disk.
 type letter struct {
 	parcel
@@ -104,38 +95,19 @@ type letter struct {
 // there. When it was handed on, land is called later; else that is for the caller.
 func (i *Inbox) store(a vocab.Activity, raw []byte, land func()) (handed bool, err error) {
 	l := &letter{parcel: parcel{row: i.recordOf(a, raw), activity: a, land: land}, done: make(chan struct{})}
-	i.desk.mu.Lock()
-	i.desk.waiting = append(i.desk.waiting, l)
-	if !i.desk.busy {
-		i.desk.busy = true
-		go i.keepAll()
-	}
-	i.desk.mu.Unlock()
+	i.desk.Join(l)
 	<-l.done
 	return l.handed, l.err
 }
 
-// keepAll stores until nobody waits.
-func (i *Inbox) keepAll() {
-	for {
-		i.desk.mu.Lock()
-		n := min(len(i.desk.waiting), maxKept)
-		letters := i.desk.waiting[:n:n]
-		i.desk.waiting = i.desk.waiting[n:]
-		if n == 0 {
-			i.desk.waiting, i.desk.busy = nil, false
-			i.desk.mu.Unlock()
-			return
+// keepAll stores letters. When they cannot be stored together, each is stored alone, so that a bad one fails alone.
+func (i *Inbox) keepAll(letters []*letter) {
+	err := i.keep(letters)
+	for _, l := range letters {
+		if l.err = err; err != nil && len(letters) > 1 {
+			l.err = i.keep([]*letter{l})
 		}
-		i.desk.mu.Unlock()
-		// When they cannot be stored together, each is stored alone, so that a bad one fails alone.
-		err := i.keep(letters)
-		for _, l := range letters {
-			if l.err = err; err != nil && n > 1 {
-				l.err = i.keep([]*letter{l})
-			}
-			close(l.done)
-		}
+		close(l.done)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -365,7 +366,10 @@ func TestBadInputBlocked(t *testing.T) {
 		if n := y.Count(t, "follows", "1 = 1"); n != 0 {
 			t.Errorf("%d follows are left after a block", n)
 		}
-		fedtest.Until(t, "the block was sent", func() bool { return len(y.peer.Received()) == 1 }, y.Instance)
+		// The track may have been sent, too, if its turn came after the follow.
+		fedtest.Until(t, "the block was sent", func() bool {
+			return slices.ContainsFunc(y.peer.Received(), func(r fedtest.Received) bool { return strings.Contains(string(r.Body), `"Block"`) })
+		}, y.Instance)
 		for _, a := range []vocab.Activity{y.follow(y.bob, y.bob.URI+"/follows/1"), like(y.bob), y.mention(t, y.bob, "1")} {
 			if state, words := y.send(t, y.bob, a); state != "refused" || !strings.Contains(words, "blocked") {
 				t.Errorf("%s of who is blocked: %s, %s", a.Type, state, words)

@@ -115,7 +115,7 @@ func (i *Inbox) note(ctx context.Context, in Incoming) error {
 		post := i.postOf(ctx, in.Actor, n)
 		w.post = &post
 	}
-	return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return i.write(ctx, tx, w) })
+	return i.putPost(ctx, w)
 }
 
 // threadNear finds the thread of an answer. The way up through other servers is gone only for somebody here who is

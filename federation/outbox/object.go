@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -123,6 +124,34 @@ func AddObject(ctx context.Context, tx *gorm.DB, x Object) (added bool, err erro
 		return false, fmt.Errorf("store %s: %w", x.URI, result.Error)
 	}
 	return result.RowsAffected > 0, nil
+}
+
+// AddObjects is AddObject for many by one statement; it tells by URI which were not here. Of two with one URI the first is
+// written.
+func AddObjects(ctx context.Context, tx *gorm.DB, objects []Object) (added map[string]bool, err error) {
+	if len(objects) == 0 {
+		return nil, nil
+	}
+	values := make([]any, 0, 9*len(objects))
+	for _, x := range objects {
+		row, err := rowOf(x)
+		if err != nil {
+			return nil, err
+		}
+		db.Touch(ctx, x.URI, x.Owner)
+		values = append(values, row.URI, row.Kind, row.Owner, row.Local, row.Audience, row.Raw, row.DeletedAt, row.CreatedAt, row.UpdatedAt)
+	}
+	var uris []string
+	err = tx.WithContext(ctx).Raw("INSERT INTO objects (uri, kind, owner, local, audience, raw, deleted_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+		strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?)", len(objects)-1)+" ON CONFLICT (uri) DO NOTHING RETURNING uri", values...).Scan(&uris).Error
+	if err != nil {
+		return nil, fmt.Errorf("store %d documents: %w", len(objects), err)
+	}
+	added = make(map[string]bool, len(uris))
+	for _, uri := range uris {
+		added[uri] = true
+	}
+	return added, nil
 }
 
 func rowOf(x Object) (objectRow, error) {

@@ -28,14 +28,24 @@ type Post struct {
 
 // PutPost writes a post, or a later form of it by the same actor.
 func PutPost(ctx context.Context, tx *gorm.DB, p Post) error {
-	p.PublishedAt, p.CreatedAt = p.PublishedAt.UTC(), p.CreatedAt.UTC()
+	return PutPosts(ctx, tx, []Post{p})
+}
+
+// PutPosts is PutPost for many, each with another URI, by one statement.
+func PutPosts(ctx context.Context, tx *gorm.DB, posts []Post) error {
+	if len(posts) == 0 {
+		return nil
+	}
+	for n, p := range posts {
+		posts[n].PublishedAt, posts[n].CreatedAt = p.PublishedAt.UTC(), p.CreatedAt.UTC()
+	}
 	err := tx.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "uri"}},
 		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("posts.actor = excluded.actor")}},
 		DoUpdates: clause.AssignmentColumns([]string{"track", "content", "url", "audio", "cover", "title"}),
-	}).Create(&p).Error
+	}).Create(&posts).Error
 	if err != nil {
-		return fmt.Errorf("write post %s: %w", p.URI, err)
+		return fmt.Errorf("write %d posts: %w", len(posts), err)
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ type DB struct {
 	Dialect migrations.Dialect
 
 	changes watchers
-	group   group
+	// group are the transactions that wait for the next shared commit.
+	group Turns[*member]
 }
 
 // Open opens the database at dsn and migrates it. A dsn that begins with postgres:// or postgresql:// is PostgreSQL's;
@@ -46,6 +47,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.group.Most, d.group.Serve = maxGrouped, d.commit
 	version, err := migrations.Up(ctx, d.SQL(), d.Dialect)
 	if err == nil {
 		err = d.watchTables()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 
 	"gorm.io/gorm"
 
@@ -22,13 +21,6 @@ type groupKey struct{}
 // still returns after the commit. A statement that fails must end its transaction, as ever.
 func Grouped(ctx context.Context) context.Context { return context.WithValue(ctx, groupKey{}, true) }
 
-// group are the transactions that wait for the next shared commit.
-type group struct {
-	mu      sync.Mutex
-	waiting []*member
-	busy    bool
-}
-
 type member struct {
 	ctx  context.Context
 	fn   func(ctx context.Context, tx *gorm.DB) error
@@ -41,32 +33,9 @@ type member struct {
 // join waits until fn has been committed, or has failed.
 func (d *DB) join(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	m := &member{ctx: ctx, fn: fn, done: make(chan struct{}), changed: &pending{keys: map[string]bool{}}}
-	d.group.mu.Lock()
-	d.group.waiting = append(d.group.waiting, m)
-	if !d.group.busy {
-		d.group.busy = true
-		go d.runGroup()
-	}
-	d.group.mu.Unlock()
+	d.group.Join(m)
 	<-m.done
 	return m.err
-}
-
-// runGroup commits until nobody waits.
-func (d *DB) runGroup() {
-	for {
-		d.group.mu.Lock()
-		n := min(len(d.group.waiting), maxGrouped)
-		members := d.group.waiting[:n:n]
-		d.group.waiting = d.group.waiting[n:]
-		if n == 0 {
-			d.group.waiting, d.group.busy = nil, false
-			d.group.mu.Unlock()
-			return
-		}
-		d.group.mu.Unlock()
-		d.commit(members)
-	}
 }
 
 // commit runs the members in one transaction, each behind a savepoint, and tells them.
