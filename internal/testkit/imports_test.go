@@ -19,7 +19,8 @@ type room struct {
 // nothing of ours but themselves and what doors lead to.
 var house = []room{
 	{"vocab", 0}, {"media/pre", 0}, {"media/seal", 0}, {"media/hls", 0}, {"federation/httpsig", 0},
-	{"payments/royalty", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
+	{"payments/royalty", 0}, {"payments/anomaly", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0},
+	{"migrations", 0}, {"internal", 0},
 
 	{"media/probe", 1}, {"media/transcode", 1}, {"media/ipfs", 1}, {"media/cover", 1},
 	{"payments/ledger", 1}, {"payments/raiden", 1}, {"payments/raidendev", 1}, {"federation/fetch", 1},

@@ -1,0 +1,180 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// Audience says who may know what somebody hears.
+type Audience string
+
+// The audiences.
+const (
+	// Nobody is the usual one.
+	Nobody Audience = "nobody"
+	// ToArtist tells artists elsewhere how often they were heard, without names and together with others.
+	ToArtist Audience = "artist"
+	// ToFollowers tells followers and the artist, once a day and track.
+	ToFollowers Audience = "followers"
+)
+
+// Settings are what a member has chosen.
+type Settings struct {
+	// Recording lets plays be recorded at all.
+	Recording bool
+	Audience  Audience
+}
+
+type settingsRow struct {
+	Actor     string `gorm:"primaryKey"`
+	Recording bool
+	Audience  Audience
+}
+
+// TableName is gorm's name for the table.
+func (settingsRow) TableName() string { return "listen_settings" }
+
+// ErrAudience is returned for an audience that there is not.
+var ErrAudience = errors.New("unknown audience")
+
+// SettingsOf returns what a member has chosen, or what holds for who has chosen nothing.
+func SettingsOf(ctx context.Context, tx *gorm.DB, actor string) (Settings, error) {
+	var r settingsRow
+	err := tx.WithContext(ctx).Where("actor = ?", actor).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Settings{Recording: true, Audience: Nobody}, nil
+	}
+	return Settings{r.Recording, r.Audience}, wrap("read settings of listens", err)
+}
+
+// Choose writes what a member has chosen. What is no longer recorded is forgotten at once, also what was not written yet.
+func (s *Service) Choose(ctx context.Context, actor string, c Settings) error {
+	if c.Audience != Nobody && c.Audience != ToArtist && c.Audience != ToFollowers {
+		return fmt.Errorf("%w: %.40q", ErrAudience, c.Audience)
+	}
+	r := settingsRow{actor, c.Recording, c.Audience}
+	err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "actor"}}, UpdateAll: true}).Create(&r).Error
+	})
+	if err != nil {
+		return fmt.Errorf("write settings of listens: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.accounts[actor]; a != nil {
+		a.off = !c.Recording
+	}
+	if !c.Recording {
+		s.drop(actor, "")
+	}
+	return nil
+}
+
+// drop forgets plays in mind, of one session or of all; the caller holds mu.
+func (s *Service) drop(listener, session string) {
+	for name, p := range s.plays {
+		if p.listener == listener && (session == "" || name == session) {
+			delete(s.plays, name)
+			if a := s.accounts[listener]; a != nil {
+				a.open--
+			}
+		}
+	}
+}
+
+// Heard is a play in somebody's history.
+type Heard struct {
+	Session, Artist, Track string
+	StartedAt              time.Time
+	// Seconds of Length were heard.
+	Seconds, Length int64
+	// Counted says that it was a play, and not less.
+	Counted bool
+	Source  Source
+}
+
+// History returns a member's plays, the latest first, from before a moment on; the zero time is from now on.
+func (s *Service) History(ctx context.Context, listener string, before time.Time, limit int) ([]Heard, error) {
+	q := s.db.Read.WithContext(ctx).Model(&row{}).Where("listener = ?", listener)
+	if !before.IsZero() {
+		q = q.Where("started_at < ?", before.UTC())
+	}
+	var out []Heard
+	err := q.Order("started_at DESC, session").Limit(limit).Find(&out).Error
+	return out, wrap("read history", err)
+}
+
+// Forget removes one play of a member, or with an empty session all of them. What a track's days have counted stays:
+// nobody can be told from it.
+func (s *Service) Forget(ctx context.Context, listener, session string) error {
+	// What is being written comes first.
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	s.drop(listener, session)
+	s.mu.Unlock()
+	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return remove(ctx, tx, listener, session) })
+}
+
+func remove(ctx context.Context, tx *gorm.DB, listener, session string) error {
+	for _, table := range []any{&row{}, &markRow{}} {
+		q := tx.WithContext(ctx).Where("listener = ?", listener)
+		if session != "" {
+			q = q.Where("session = ?", session)
+		}
+		if err := q.Delete(table).Error; err != nil {
+			return fmt.Errorf("remove plays: %w", err)
+		}
+	}
+	return nil
+}
+
+// Leave removes all that is kept of a member who leaves, inside tx.
+func Leave(ctx context.Context, tx *gorm.DB, actor string) error {
+	if err := remove(ctx, tx, actor, ""); err != nil {
+		return err
+	}
+	return wrap("remove settings of listens", tx.WithContext(ctx).Where("actor = ?", actor).Delete(&settingsRow{}).Error)
+}
+
+// Few is how many listeners a track must have for its artist to see more of it than a sum: with fewer, one could guess
+// who they are.
+const Few = 5
+
+// Tally is what an artist sees of a track.
+type Tally struct {
+	Track          string
+	Plays, Seconds int64
+	// Listeners is how many members of this instance heard it.
+	Listeners int64
+}
+
+// Tallies returns what members here heard of an artist from a day on, the most heard first. Tracks with fewer than [Few]
+// listeners are one entry at the end without a name, whose sums are exact.
+func (s *Service) Tallies(ctx context.Context, artist string, from time.Time) ([]Tally, error) {
+	var rows []Tally
+	err := s.db.Read.WithContext(ctx).Model(&row{}).Where("artist = ? AND day >= ? AND counted", artist, dayOf(from)).
+		Select("track, COUNT(*) AS plays, SUM(seconds) AS seconds, COUNT(DISTINCT listener) AS listeners").Group("track").
+		Order("plays DESC, track").Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("count plays of %s: %w", artist, err)
+	}
+	var out []Tally
+	var rest Tally
+	for _, r := range rows {
+		if r.Listeners >= Few {
+			out = append(out, r)
+			continue
+		}
+		rest.Plays, rest.Seconds = rest.Plays+r.Plays, rest.Seconds+r.Seconds
+	}
+	if rest.Plays > 0 {
+		out = append(out, rest)
+	}
+	return out, nil
+}
