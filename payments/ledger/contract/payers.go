@@ -102,3 +102,14 @@ func Credited(ctx context.Context, r Reader, month royalty.Month, node, artist s
 	_, found, err := r.Get(ctx, "credited/"+string(month)+"/"+node+"/"+artist)
 	return found, err
 }
+
+// HasPaid reports whether somebody has paid a node for a month, and was not charged back before it was reported.
+func HasPaid(ctx context.Context, r Reader, month royalty.Month, node, pseudonym string) (bool, error) {
+	s := view{ctx, r}
+	p, ok, err := get[paid](s, subscriptionKey(month, pseudonym))
+	if err != nil || !ok || p.Node != node {
+		return false, err
+	}
+	back, gone, err := get[reversed](s, chargebackPrefix(month, node)+pseudonym)
+	return !gone || back.Late, err
+}
