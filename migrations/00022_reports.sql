@@ -41,6 +41,7 @@ CREATE TABLE report_months (
     month      TEXT NOT NULL,
     stage      TEXT NOT NULL,
     statement  TEXT NOT NULL,
+    chosen     TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL,
     PRIMARY KEY (month, stage)
 );

@@ -75,6 +75,8 @@ type Instance struct {
 	Catchup       *catchup.Service
 	Moderation    *moderation.Service
 	Goods         *Goods
+	// Routes are what rooms that were joined answer, by the patterns of http.ServeMux.
+	Routes map[string]http.Handler
 
 	mu sync.Mutex
 	// front, when set, answers instead of the instance.
@@ -84,7 +86,7 @@ type Instance struct {
 // New starts an instance that ends with the test.
 func New(t testing.TB, options Options) *Instance {
 	t.Helper()
-	i := &Instance{Clock: options.Clock, Goods: &Goods{}}
+	i := &Instance{Clock: options.Clock, Goods: &Goods{}, Routes: map[string]http.Handler{}}
 	if i.Clock == nil {
 		i.Clock = testkit.NewClock(time.Now())
 	}
@@ -195,6 +197,9 @@ func (i *Instance) routes() http.Handler {
 	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
+	for pattern, h := range i.Routes {
+		mux.Handle(pattern, h)
+	}
 	mux.Handle("/", i.Outbox.Documents())
 	return mux
 }

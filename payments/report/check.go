@@ -58,7 +58,7 @@ func (a ArtistStatement) Check(ctx context.Context, r contract.Reader) error {
 			return bad("a split line is not under the root of splits")
 		case line.Artist != a.Artist:
 			return bad("a split line is another artist's")
-		case !heard[line.Pseudonym]:
+		case !heard[line.Pseudonym] && !a.More:
 			return bad("%s is paid for by a listener who was not reported", line.Micro)
 		}
 		paid, err := contract.HasPaid(ctx, r, a.Month, a.Node, line.Pseudonym)

@@ -29,6 +29,8 @@ type monthRow struct {
 	Month     royalty.Month `gorm:"primaryKey"`
 	Stage     Stage         `gorm:"primaryKey"`
 	Statement string
+	// Chosen is what was decided when it was made: a Choice as JSON.
+	Chosen    string
 	CreatedAt time.Time
 }
 
@@ -92,31 +94,70 @@ func Days(ctx context.Context, r contract.Reader, month royalty.Month, node stri
 	return days, err
 }
 
-// Month is the own node's month, ready to be compiled: its lines, what was carried into it and what was decided.
+// choice is what was decided of pairs.
+type choice struct{ Held, Removed, Paid []Pair }
+
+// chosen is what is decided now.
+func (s *Service) chosen(ctx context.Context, month royalty.Month) (choice, error) {
+	var c choice
+	decisions, err := s.Decisions(ctx, month)
+	for _, d := range decisions {
+		pair := Pair{d.Pseudonym, d.Artist}
+		switch d.State {
+		case Held:
+			c.Held = append(c.Held, pair)
+		case Removed:
+			c.Removed = append(c.Removed, pair)
+		case Paid, Noted:
+			c.Paid = append(c.Paid, pair)
+		}
+	}
+	return c, err
+}
+
+// AsReported is the own node's month as it was when it was reported: what was decided since then is not in it.
+func (s *Service) AsReported(ctx context.Context, month royalty.Month) (Month, error) {
+	var row monthRow
+	err := s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ?", month, Reported).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Month{}, fmt.Errorf("%w: %s is not reported", ErrUnknown, month)
+	}
+	if err != nil {
+		return Month{}, wrap("read month", err)
+	}
+	var c choice
+	if err := json.Unmarshal([]byte(row.Chosen), &c); err != nil {
+		return Month{}, fmt.Errorf("what was decided of %s: %w", month, err)
+	}
+	return s.month(ctx, month, c)
+}
+
+// Month is the own node's month, ready to be compiled: its lines, what was carried into it and what is decided now.
 func (s *Service) Month(ctx context.Context, month royalty.Month) (Month, error) {
+	c, err := s.chosen(ctx, month)
+	if err != nil {
+		return Month{}, err
+	}
+	return s.month(ctx, month, c)
+}
+
+func (s *Service) month(ctx context.Context, month royalty.Month, c choice) (Month, error) {
 	m := Month{Node: s.config.Node, Month: month, Held: map[Pair]bool{}, Removed: map[Pair]bool{}}
+	paid := map[Pair]bool{}
+	for _, part := range []struct {
+		from []Pair
+		to   map[Pair]bool
+	}{{c.Held, m.Held}, {c.Removed, m.Removed}, {c.Paid, paid}} {
+		for _, pair := range part.from {
+			part.to[pair] = true
+		}
+	}
 	var err error
 	if m.Policy, err = contract.PolicyFor(ctx, s.Book, month); err != nil {
 		return m, err
 	}
 	if m.Payers, err = PayersOf(ctx, s.Book, month, s.config.Node); err != nil {
 		return m, err
-	}
-	decisions, err := s.Decisions(ctx, month)
-	if err != nil {
-		return m, err
-	}
-	paid := map[Pair]bool{}
-	for _, d := range decisions {
-		pair := Pair{d.Pseudonym, d.Artist}
-		switch d.State {
-		case Held:
-			m.Held[pair] = true
-		case Removed:
-			m.Removed[pair] = true
-		case Paid, Noted:
-			paid[pair] = true
-		}
 	}
 	days, err := Days(ctx, s.Book, month, s.config.Node)
 	if err != nil {
@@ -297,6 +338,14 @@ func (s *Service) compile(ctx context.Context, m Month, stage Stage) (Compiled, 
 	if err != nil {
 		return Compiled{}, nil, err
 	}
+	now, err := s.chosen(ctx, m.Month)
+	if err != nil {
+		return Compiled{}, nil, err
+	}
+	chosen, err := json.Marshal(now)
+	if err != nil {
+		return Compiled{}, nil, err
+	}
 	totals := make([]totalRow, 0, len(compiled.Artists))
 	for artist, micro := range compiled.Artists {
 		totals = append(totals, totalRow{m.Month, stage, artist, micro})
@@ -305,7 +354,7 @@ func (s *Service) compile(ctx context.Context, m Month, stage Stage) (Compiled, 
 		if err := tx.CreateInBatches(totals, pageLines/4).Error; err != nil {
 			return err
 		}
-		return tx.Create(&monthRow{m.Month, stage, string(text), s.Now().UTC()}).Error
+		return tx.Create(&monthRow{m.Month, stage, string(text), string(chosen), s.Now().UTC()}).Error
 	})
 	return compiled, carries, wrap("write month", err)
 }

@@ -74,7 +74,7 @@ const addressBefore = 23
 
 // SetAddress keeps where an artist wants to be paid, as the artist has signed it: raw was checked by who calls. Doing it
 // again changes nothing.
-func (s *Service) SetAddress(ctx context.Context, tx *gorm.DB, artist, asset, address string, raw []byte, signed time.Time) error {
+func (s *Service) SetAddress(ctx context.Context, tx *gorm.DB, artist, asset, address string, raw []byte) error {
 	if len(asset) > 200 || address == "" || len(address) > 200 || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fmt.Errorf("%w: address for payouts", ErrUnknown)
 	}

@@ -35,7 +35,12 @@ type ArtistStatement struct {
 	Splits     []Proof     `json:"splits"`
 	SplitsRoot string      `json:"splitsRoot"`
 	Days       []DayProofs `json:"days"`
+	// More says that there are more lines than these.
+	More bool `json:"more,omitempty"`
 }
+
+// shownLines is how many lines of each kind a statement has.
+const shownLines = 300
 
 // DayProofs are an artist's lines of one day.
 type DayProofs struct {
@@ -191,6 +196,7 @@ func (s *Service) StatementFor(ctx context.Context, month royalty.Month, artist 
 		return out, err
 	}
 	out.Splits, err = s.splitsFor(ctx, month, stage, artist)
+	out.More = out.More || len(out.Splits) < out.Listeners
 	return out, err
 }
 
@@ -198,7 +204,7 @@ func (s *Service) StatementFor(ctx context.Context, month royalty.Month, artist 
 func (s *Service) splitsFor(ctx context.Context, month royalty.Month, stage Stage, artist string) ([]Proof, error) {
 	var p prover
 	err := s.splits(ctx, month, stage, func(r splitRow) error {
-		return p.add(royalty.SplitLine{Pseudonym: r.Pseudonym, Artist: r.Artist, Micro: r.Micro}.String(), r.Artist == artist)
+		return p.add(royalty.SplitLine{Pseudonym: r.Pseudonym, Artist: r.Artist, Micro: r.Micro}.String(), r.Artist == artist && len(p.wanted) < shownLines)
 	})
 	if err != nil {
 		return nil, err
@@ -231,6 +237,7 @@ func (s *Service) daysFor(ctx context.Context, out *ArtistStatement, listeners m
 	if err != nil {
 		return err
 	}
+	shown := 0
 	for _, d := range days {
 		var n int64
 		err := s.DB.Read.WithContext(ctx).Model(&row{}).Where("day = ? AND artist = ? AND held = ?", d.Day, out.Artist, false).Count(&n).Error
@@ -251,6 +258,12 @@ func (s *Service) daysFor(ctx context.Context, out *ArtistStatement, listeners m
 			}
 			if out.Listeners < Few {
 				continue
+			}
+			if mine && shown == shownLines {
+				out.More, mine = true, false
+			}
+			if mine {
+				shown++
 			}
 			if err := p.add(line.String(), mine); err != nil {
 				return err

@@ -227,7 +227,7 @@ func TestWorkedMonth(t *testing.T) {
 		w.must(w.service.StateFinal(t.Context(), october))
 
 		w.must(w.db.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
-			return w.service.SetAddress(ctx, tx, artist("b"), string(usdp), "0x00000000000000000000000000000000000000b0", []byte("signed"), w.clock.Now())
+			return w.service.SetAddress(ctx, tx, artist("b"), string(usdp), "0x00000000000000000000000000000000000000b0", []byte("signed"))
 		}))
 		w.clock.Set(october.Next().Day(25))
 		w.must(w.service.ListPayouts(t.Context(), october))
