@@ -11,6 +11,7 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/payments/ledger/witness"
 	"antiphon/templates"
 )
 
@@ -35,6 +36,11 @@ type Parts struct {
 	Grant, Relay http.Handler
 	// Blocks is GET /ipfs/{cid}.
 	Blocks http.Handler
+	// Books answer everything below /ledger and /witness; see Books.Handler.
+	Books http.Handler
+	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
+	// whose play it is.
+	Listens http.Handler
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
 }
@@ -128,6 +134,11 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
 
+		{"GET", "/history", page(w.History)},
+		{"POST", "/history/forget", page(w.ForgetPlays)},
+		{"POST", "/history/settings", page(w.SetListening)},
+		{"GET", "/history/export.{form:csv|json}", s.person(0, downloadTime, w.ExportHistory)},
+
 		{"GET", "/settings", page(w.Settings)},
 		{"POST", "/settings/profile", form(w.SetProfile)},
 		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
@@ -187,6 +198,8 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/tracks/{id}/buyers", page(w.Buyers)},
 		{"GET", "/studio", page(w.Studio)},
 		{"POST", "/studio/revoke", page(w.Revoke)},
+		{"GET", "/studio/listens", page(w.StudioListens)},
+		{"POST", "/studio/pool", page(w.SetPool)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
 		{"POST", "/orders/{id}/paid", page(w.MarkPaid)},
@@ -240,6 +253,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
 		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
 		{"GET", "/ipfs/{cid}", open(0, p.Blocks)},
+		{"POST", "/play/listen", open(smallBody, p.Listens)},
 		{"GET", "/healthz", s.plain(p.Pages.Health)},
 		{"GET", "/embed/{id}", s.plain(p.Pages.Embed)},
 		{"GET", "/oembed", s.plain(p.Pages.OEmbed)},
@@ -262,6 +276,9 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/.well-known/host-meta", open(0, p.HostMeta)},
 		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
 		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
+
+		{"GET", "/ledger/*", open(0, p.Books)},
+		{"", "/witness/*", open(witness.MaxBody, p.Books)},
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},

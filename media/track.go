@@ -61,6 +61,8 @@ type Track struct {
 	CoverSmall string
 	// Accent is two colors for light and dark pages: "#7a3b10 #f0a060".
 	Accent string
+	// Pooled says that members of the listening pool may hear it.
+	Pooled bool
 	// Failure tells the artist what is wrong and what helps.
 	Failure     string
 	CreatedAt   time.Time

@@ -103,18 +103,14 @@ func (s *Service) look(ctx context.Context, p Provider, seen bool) (more, still 
 // expired in the last day are watched on, because a late payment is honored.
 func (s *Service) expire(ctx context.Context, provider string) (bool, error) {
 	now := s.now().UTC()
-	var orders []Order
-	err := s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Quoted, Awaiting, Underpaid}).
-		Order("expires_at").Limit(1000).Find(&orders).Error
-	if err != nil {
-		return false, fmt.Errorf("read open orders: %w", err)
+	waiting := func() *gorm.DB {
+		return s.db.Read.WithContext(ctx).Where("provider = ? AND state IN ?", provider, []State{Quoted, Awaiting, Underpaid})
 	}
-	open := false
+	var orders []Order
+	if err := waiting().Where("expires_at < ?", now).Order("expires_at").Limit(1000).Find(&orders).Error; err != nil {
+		return false, fmt.Errorf("read expired orders: %w", err)
+	}
 	for _, o := range orders {
-		if !now.After(o.ExpiresAt) {
-			open = true
-			continue
-		}
 		// What an underpaid order said of the money that has come stays true.
 		o.Words = strings.TrimSpace(o.Words + " The invoice has expired. If the payment is still under way it will be honored.")
 		err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return move(tx, &o, Expired, now) })
@@ -122,5 +118,10 @@ func (s *Service) expire(ctx context.Context, provider string) (bool, error) {
 			return false, err
 		}
 	}
-	return open, nil
+	// However many wait, one look serves them all: it is enough to know of one.
+	var open []string
+	if err := waiting().Model(&Order{}).Where("expires_at >= ?", now).Limit(1).Pluck("uri", &open).Error; err != nil {
+		return false, fmt.Errorf("read open orders: %w", err)
+	}
+	return len(open) > 0, nil
 }

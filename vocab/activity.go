@@ -35,6 +35,8 @@ const (
 	VerbRemove   Verb = "Remove"
 	VerbUndo     Verb = "Undo"
 	VerbUpdate   Verb = "Update"
+	// VerbView says that something was looked at; it is received and never sent.
+	VerbView Verb = "View"
 	// VerbQuoteRequest asks whether a post may be quoted (FEP-044f); it is received and never sent.
 	VerbQuoteRequest Verb = "QuoteRequest"
 )
@@ -298,6 +300,8 @@ func newStreamsActivity(verb Verb) streamsActivity {
 		return streams.NewActivityStreamsUndo()
 	case VerbUpdate:
 		return streams.NewActivityStreamsUpdate()
+	case VerbView:
+		return streams.NewActivityStreamsView()
 	}
 	return nil
 }

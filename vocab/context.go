@@ -35,7 +35,7 @@ const (
 	KindPlaylist Kind = "Playlist"
 	// KindAlbum is a release: an artist's tracks in order.
 	KindAlbum Kind = "Album"
-	// KindListen is one play.
+	// KindListen is what was heard of a track: one play, or several with their number.
 	KindListen Kind = "Listen"
 	// KindSubscription is a standing relationship between a fan and an artist.
 	KindSubscription Kind = "Subscription"
@@ -94,6 +94,10 @@ var terms = map[string]definition{
 	"indexable":     {"toot", "indexable", false},
 	"PropertyValue": {"schema", "PropertyValue", false},
 	"value":         {"schema", "value", false},
+
+	"InteractionCounter":   {"schema", "InteractionCounter", false},
+	"interactionType":      {"schema", "interactionType", false},
+	"userInteractionCount": {"schema", "userInteractionCount", false},
 
 	"assertionMethod": {"sec", "assertionMethod", true},
 	"keyAgreement":    {"sec", "keyAgreement", true},
@@ -207,7 +211,7 @@ var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindActivity:     {nil, []string{"code"}},
 	KindPlaylist:     {nil, []string{"Playlist"}},
 	KindAlbum:        {nil, []string{"Album"}},
-	KindListen:       {nil, []string{"position"}},
+	KindListen:       {nil, []string{"InteractionCounter", "interactionType", "userInteractionCount"}},
 	KindSubscription: {nil, []string{"Subscription"}},
 	KindProposal: {nil, []string{"Proposal", "Intent", "action", "purpose", "unitBased", "publishes", "reciprocal",
 		"resourceConformsTo", "resourceQuantity", "hasUnit", "hasNumericalValue", "product", "decimals"}},

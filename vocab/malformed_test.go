@@ -171,7 +171,7 @@ func malformed() []row {
 		{"track", "capsules", map[string]any{}}, {"track", "proposals.0.id", "https://evil.example/proposals/9"}, {"track", "proposals.0.amount", "-1"},
 		{"track", "proposals.0.product", "https://evil.example/products/9"}, {"track", "proposals.0.type", "Intent"}, {"track", "proposals.0.asset", missing},
 		{"track", "album.id", "https://evil.example/albums/9"}, {"track", "album", 9.0}, {"track", "album.type", "Audio"}, {"track", "position", -1.0},
-		{"track", "isrc", "XX"}, {"track", "musicbrainzId", "0"}, {"track", "license", "all rights reserved"}, {"track", "context", "https://evil.example/notes/77"},
+		{"track", "isrc", "XX"}, {"track", "access", "everyone"}, {"track", "access", []any{"pool"}}, {"track", "musicbrainzId", "0"}, {"track", "license", "all rights reserved"}, {"track", "context", "https://evil.example/notes/77"},
 		{"track", "type", []any{"Note", "AudioTrack"}}, {"track", "sha256", "x"}, {"track", "summary", 1.0}, {"track", "to", repeat(17, buyer)}, {"track", "to", "Public"},
 
 		{"proposal", "type", "Intent"}, {"proposal", "purpose", "request"}, {"proposal", "attributedTo", "https://evil.example/users/ada"},
@@ -185,6 +185,7 @@ func malformed() []row {
 
 		{"listen", "actor", artist}, {"listen", "published", missing}, {"listen", "object", missing}, {"listen", "duration", "PT3M33S"}, {"listen", "endTime", "2026-11-20T10:00:00Z"},
 		{"listen", "type", []any{"Listen", "View"}}, {"listen", "duration", "PT99999999H"},
+		{"listen", "result", "5"}, {"listen", "result", map[string]any{"type": "InteractionCounter", "userInteractionCount": 0}}, {"listen-day", "duration", "PT99999H"},
 
 		{"subscription", "attributedTo", buyer}, {"subscription", "object", buyer}, {"subscription", "relationship", "http://purl.org/vocab/relationship/friendOf"},
 		{"subscription", "subject", missing}, {"subscription", "endTime", missing}, {"subscription", "context", "https://evil.example/agreements/1"}, {"subscription", "type", "Relationship"},

@@ -48,6 +48,7 @@ func nouns() []noun {
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
+		{"listen-day", vocab.KindListen, false, func() object { return sampleListens() }, reader(vocab.ReadListen)},
 		{"subscription", vocab.KindSubscription, false, func() object { return sampleSubscription() }, reader(vocab.ReadSubscription)},
 	}
 }
@@ -220,6 +221,13 @@ func sampleListen() vocab.Listen {
 	return vocab.Listen{
 		ID: buyer + "/listens/4411", Actor: buyer, Track: "https://s.example/tracks/77", Published: at(11, 2, 10),
 		StartTime: at(10, 58, 39), EndTime: at(11, 2, 10), Duration: 3*time.Minute + 31*time.Second, To: []string{artist},
+	}
+}
+
+func sampleListens() vocab.Listen {
+	return vocab.Listen{
+		ID: "https://b.example/actor/listens/2026-11-19-q3k2tn5dq3k2tn5d", Actor: "https://b.example/actor", Track: "https://s.example/tracks/77", Published: at(0, 30, 0),
+		StartTime: at(-24, 0, 0), EndTime: at(0, 0, 0), Duration: 3*time.Minute + 12*time.Second, Plays: 530, To: []string{artist},
 	}
 }
 

@@ -117,7 +117,7 @@ func drawTrack(t *rapid.T) vocab.Track {
 		ID: below(t, "tracks"), AttributedTo: below(t, "users"), Name: words(t), Duration: length(t), Published: moment(t),
 		To: audience(t), Cc: audience(t), URL: elsewhere(t), Preview: file(t), Cover: file(t), Icon: file(t),
 		Manifest: vocab.Manifest{CID: contentID(t), Size: int64(whole(t, 0, 1<<40))}, Size: int64(whole(t, 0, 1<<40)),
-		ContentKeyHash: raw(t, 32), Position: whole(t, 0, 100),
+		ContentKeyHash: raw(t, 32), Position: whole(t, 0, 100), Pooled: maybe(t),
 	}
 	if maybe(t) {
 		x.Updated, x.Summary, x.Content, x.Note, x.License = moment(t), words(t), words(t), below(t, "notes"), elsewhere(t)
@@ -268,6 +268,7 @@ func drawListen(t *rapid.T) vocab.Listen {
 		Duration: length(t), To: audience(t), Cc: audience(t),
 	}
 	x.EndTime = x.StartTime.Add(x.Duration + time.Duration(whole(t, 0, 1000))*time.Second)
+	x.Plays = int64(whole(t, 0, 1000))
 	return x
 }
 

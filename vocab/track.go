@@ -67,7 +67,13 @@ type Track struct {
 	Proposals []ProposalLink
 	// Downloads are the sealed files that buyers may keep, one of a format.
 	Downloads []Download
+	// Pooled says that it is in the listening pool: paying members may hear it without buying it. On the wire, mus:access is
+	// then "pool".
+	Pooled bool
 }
+
+// accessPool is the value of mus:access for a track in the pool; there is no other one.
+const accessPool = "pool"
 
 // Download is a file that is sealed with a key that the content key gives, as media/seal has it. On the wire it is a Link
 // with the relation "enclosure" (RFC 4287) to opaque bytes on the track's host: nobody takes it for something to play.
@@ -128,6 +134,9 @@ func (t Track) Object() map[string]any {
 	put(m, "position", t.Position)
 	put(m, "isrc", t.ISRC)
 	put(m, "musicbrainzId", t.MusicBrainzID)
+	if t.Pooled {
+		m["access"] = accessPool
+	}
 	if a := t.Album; a.Name != "" {
 		album := map[string]any{"type": "Album", "name": a.Name}
 		put(album, "id", a.ID)
@@ -226,6 +235,11 @@ func ReadTrack(raw []byte) (Track, error) {
 	t.ContentKeyHash = o.hash("contentKeyHash")
 	t.Capsules = o.capsules(t.ID)
 	t.Proposals = o.proposals(t.ID)
+	if access := o.maybeText("access", maxName); access == accessPool {
+		t.Pooled = true
+	} else if access != "" {
+		o.fail("access", "is not pool")
+	}
 	o.skip("attachment")
 	if err := o.close(); err != nil {
 		return Track{}, err

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -53,11 +54,24 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 		if item.Track == uri {
 			answer(w, map[string]any{
 				"track": track, "grant": json.RawMessage(kept.Raw), "keys": kept.Keys, "master": "/ipfs/" + item.Manifest,
+				"listen": s.ticket(r.Context(), user, g.AttributedTo, track),
 			})
 			return
 		}
 	}
 	problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
+}
+
+// ticket is what the player reports with. Without one it plays as well.
+func (s *Service) ticket(ctx context.Context, user, artist string, track Track) string {
+	if s.Listens == nil {
+		return ""
+	}
+	ticket, err := s.Listens.Ticket(ctx, user, artist, track.URI, int64(track.Duration))
+	if err != nil {
+		s.Log.Error("ticket of a play failed", "error", err)
+	}
+	return ticket
 }
 
 func (s *Service) fail(w http.ResponseWriter, what string, err error) {

@@ -47,6 +47,12 @@ type Describer interface {
 	Describe(ctx context.Context, track string) (Track, error)
 }
 
+// Listens records what is played; media/listen implements it.
+type Listens interface {
+	// Ticket is what a player reports with for a track of that many seconds, or "" when nothing is to be recorded.
+	Ticket(ctx context.Context, listener, artist, track string, seconds int64) (string, error)
+}
+
 // Parts are what the room is joined with.
 type Parts struct {
 	BaseURL string
@@ -54,6 +60,8 @@ type Parts struct {
 	Store   ipfs.Store
 	HTTP    *httpx.Client
 	Tracks  Describer
+	// Listens may be nil, and nothing is recorded.
+	Listens Listens
 	// User returns the actor of the request's session, or "".
 	User func(*http.Request) string
 	Log  *slog.Logger

@@ -64,6 +64,7 @@ type Parts struct {
 	Shop      Shop
 	Library   Library
 	Grants    Grants
+	Listens   Listens
 	Purchases Purchases
 	Sales     Sales
 	Follower  Follower

@@ -68,6 +68,26 @@ type config struct {
 			Confirmations int    `toml:"confirmations" default:"12" doc:"How many blocks a payment must have before it counts, its own included."`
 		} `toml:"erc20"`
 	} `toml:"payments"`
+	Ledger struct {
+		Witnesses  []string `toml:"witnesses" default:"" doc:"Instances that sign for the ledger when it has grown, such as https://w.example; then nobody can rewrite it unnoticed, this instance's admin neither. Or any witness of c2sp.org/tlog-witness: its submission prefix, a space, and its key."`
+		WitnessFor []string `toml:"witness_for" default:"*" doc:"Hosts whose ledgers this instance signs for; * for any that is not blocked, known for those that somebody here follows or bought from, empty for nobody. It costs a row for each."`
+		Publish    bool     `toml:"publish" default:"false" doc:"Serve the records to everyone, so that others can keep a copy. Who knows an artist's address can read from them what the artist has sold."`
+		Fabric     struct {
+			Peer        string `toml:"peer" default:"" doc:"The gateway of the operator's peer of Hyperledger Fabric, as host:port; empty: the ledger is shared with nobody. docs/fabric.md tells how operators make a network."`
+			PeerCA      string `toml:"peer_ca" default:"" doc:"Path of the certificate that the peer's TLS goes back to."`
+			PeerName    string `toml:"peer_name" default:"" doc:"The name in the peer's certificate, when it is not the host of peer."`
+			MSP         string `toml:"msp" default:"" doc:"The operator's organization, by its MSP id."`
+			Cert        string `toml:"cert" default:"" doc:"Path of a client certificate of the organization."`
+			Key         string `toml:"key" default:"" doc:"Path of its private key, PKCS #8 in PEM."`
+			Channel     string `toml:"channel" default:"antiphon" doc:"The channel that the consortium made."`
+			Chaincode   string `toml:"chaincode" default:"ledger" doc:"What the consortium called the contract."`
+			Listen      string `toml:"listen" default:"" doc:"Address where the peer finds the contract, served by this program, such as 127.0.0.1:7052; empty: it is served elsewhere."`
+			PackageID   string `toml:"package_id" default:"" doc:"What the peer called the installed package, ledger_1:... (peer lifecycle chaincode queryinstalled). Needed with listen."`
+			ListenCert  string `toml:"listen_cert" default:"" doc:"Path of the contract's TLS certificate; needed when listen is not on loopback."`
+			ListenKey   string `toml:"listen_key" default:"" doc:"Path of its private key."`
+			ListenPeers string `toml:"listen_peers" default:"" doc:"Path of the certificate that the TLS certificates of the peers go back to which may dial listen."`
+		} `toml:"fabric"`
+	} `toml:"ledger"`
 	Federation struct {
 		AllowList   bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
 		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
@@ -246,6 +266,11 @@ func (c *config) check() error {
 	}
 	if c.Grants.PerArtist < 1 || c.Grants.PerHost < 1 {
 		return errors.New("grants.per_artist and grants.per_host are at least 1; with grants.serve empty nothing is held for others")
+	}
+	if f := c.Ledger.Fabric; f.Peer != "" && (f.PeerCA == "" || f.MSP == "" || f.Cert == "" || f.Key == "") {
+		return errors.New("ledger.fabric.peer_ca, msp, cert and key are needed with ledger.fabric.peer")
+	} else if (f.Listen == "") != (f.PackageID == "") {
+		return errors.New("ledger.fabric.listen and ledger.fabric.package_id are needed together")
 	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")

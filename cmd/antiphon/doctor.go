@@ -44,7 +44,7 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	defer cancel()
 	failed := 0
 	for _, look := range []func(context.Context, *config) finding{
-		lookMachine, lookData, lookKey, lookDatabase, lookFFmpeg, lookBlocks, lookRaiden, lookERC20, lookAddress,
+		lookMachine, lookData, lookKey, lookDatabase, lookFFmpeg, lookBlocks, lookRaiden, lookERC20, lookFabric, lookAddress,
 	} {
 		f := look(ctx, c)
 		if f.level == "fail" {

@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -33,10 +34,14 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/transcode"
 	"antiphon/payments"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/fabric"
+	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
 )
@@ -69,7 +74,11 @@ type house struct {
 	moderation *moderation.Service
 	access     *access.Service
 	tracks     *media.Service
+	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
+	shared     *fabric.Backend
+	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
 	handler    http.Handler
@@ -167,6 +176,13 @@ func (h *house) openMedia(ctx context.Context) error {
 		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
+	h.listens, err = listen.New(listen.Config{}, listen.Parts{
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	h.listens.Register(h.jobs)
 	return nil
 }
 
@@ -192,7 +208,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Listens: h.listens, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
@@ -237,6 +253,15 @@ func (h *house) openPayments(context.Context) error {
 	err := h.openLedger()
 	if err != nil {
 		return err
+	}
+	if err := h.openShared(); err != nil {
+		return err
+	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
 	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err

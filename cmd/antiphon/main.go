@@ -32,6 +32,7 @@ func commands() []command {
 		{"verify", "check a receipt or another signed object, without any server", runVerify},
 		{"till", "print the transaction that makes a till, for payments in a token", runTill},
 		{"raiden", "run a Raiden network for development (raiden dev)", runRaiden},
+		{"fabric", "use the ledger that is shared with others, or try one (fabric dev)", runFabric},
 	}
 }
 

@@ -48,7 +48,7 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
 		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
 	}, web.Parts{
-		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
+		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
 		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
@@ -56,7 +56,7 @@ func (h *house) openPages(context.Context) error {
 		return err
 	}
 	player := play.New(play.Parts{
-		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Log: h.log, Now: time.Now,
+		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Listens: members{h}, Log: h.log, Now: time.Now,
 		User: func(r *http.Request) string {
 			visitor, ok := auth.FromContext(r.Context())
 			if !ok {
@@ -73,10 +73,14 @@ func (h *house) openPages(context.Context) error {
 	if h.config.Federation.SignedFetch {
 		objects = h.outbox.Signed(objects)
 	}
+	books, err := h.openBooks()
+	if err != nil {
+		return err
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
-		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: http.HandlerFunc(player.Block),
+		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
 	return err

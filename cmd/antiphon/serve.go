@@ -56,6 +56,11 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	if err := errors.Join(h.tracks.Sweep(ctx), h.pages.Sweep(ctx), h.members.Sweep(ctx), h.catchup.Begin(ctx)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	chaincode, err := serveContract(h.config)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer chaincode.Stop()
 	// The jobs end after the last request, so they do not end with ctx.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -68,6 +73,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	watching.Go(func() { h.orders.Watch(ctx) })
 	watching.Go(func() { h.access.Tend(ctx) })
 	watching.Go(func() { h.catchup.Watch(ctx) })
+	watching.Go(func() { h.witnesses.Watch(ctx) })
 	server := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),

@@ -33,6 +33,7 @@ import (
 	"antiphon/internal/testkit"
 	"antiphon/internal/vault"
 	"antiphon/media/access"
+	"antiphon/media/listen"
 	"antiphon/vocab"
 )
 
@@ -76,7 +77,8 @@ type Instance struct {
 	Moderation    *moderation.Service
 	Goods         *Goods
 	// Routes are what rooms that were joined answer, by the patterns of http.ServeMux.
-	Routes map[string]http.Handler
+	Routes  map[string]http.Handler
+	Listens *Listens
 
 	mu sync.Mutex
 	// front, when set, answers instead of the instance.
@@ -86,7 +88,7 @@ type Instance struct {
 // New starts an instance that ends with the test.
 func New(t testing.TB, options Options) *Instance {
 	t.Helper()
-	i := &Instance{Clock: options.Clock, Goods: &Goods{}, Routes: map[string]http.Handler{}}
+	i := &Instance{Clock: options.Clock, Goods: &Goods{}, Listens: &Listens{}, Routes: map[string]http.Handler{}}
 	if i.Clock == nil {
 		i.Clock = testkit.NewClock(time.Now())
 	}
@@ -158,7 +160,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
 	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
-		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Log: log, Now: i.Clock.Now,
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Listens: i.Listens, Log: log, Now: i.Clock.Now,
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return i.Inbox.Receive(ctx, tx, from, raw)
 		},
@@ -298,6 +300,19 @@ func (i *Instance) Count(t testing.TB, table, where string, args ...any) int64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Listens stands in for what members hear, all of it on any day.
+type Listens struct{ Told []listen.Told }
+
+// Tell implements outbox.Listens.
+func (l *Listens) Tell(_ context.Context, _ string, yield func(listen.Told) error) error {
+	for _, x := range l.Told {
+		if err := yield(x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Goods stands in for what is sold.

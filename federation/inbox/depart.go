@@ -25,6 +25,9 @@ func (i *Inbox) depart(ctx context.Context, in Incoming) error {
 		if err := tx.Where("actor = ?", uri).Delete(&reaction{}).Error; err != nil {
 			return fmt.Errorf("remove reactions of %s: %w", uri, err)
 		}
+		if err := tx.Where("actor = ?", uri).Delete(&heardRow{}).Error; err != nil {
+			return fmt.Errorf("remove what %s heard: %w", uri, err)
+		}
 		if err := outbox.RemovePostsOf(ctx, tx, uri); err != nil {
 			return err
 		}

@@ -101,9 +101,10 @@ type Inbox struct {
 	clock    clock
 	flight   *flight
 	// desk is where requests wait for the disk, and shelf where the posts of those wait that were taken.
-	desk  db.Turns[*letter]
-	shelf db.Turns[*shelved]
-	hands hands
+	desk    db.Turns[*letter]
+	shelf   db.Turns[*shelved]
+	hands   hands
+	tellers tellers
 	// followed is until when an actor is taken to be followed from here; no more of them than are followed.
 	followed sync.Map
 	averse   averse

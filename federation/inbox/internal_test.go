@@ -146,3 +146,24 @@ func TestPersonal(t *testing.T) {
 		}
 	}
 }
+
+// A host that tells more than it may is not heard until the next day; others are.
+func TestTellers(t *testing.T) {
+	t.Parallel()
+	var told tellers
+	admitted := 0
+	for range 3 * maxTold {
+		if told.admits("loud.example", "2026-11-21") {
+			admitted++
+		}
+	}
+	if admitted != maxTold || !told.admits("quiet.example", "2026-11-21") || !told.admits("loud.example", "2026-11-22") {
+		t.Errorf("%d were admitted", admitted)
+	}
+	for n := range 3 * maxHosts {
+		told.admits(strconv.Itoa(n)+".example", "2026-11-22")
+	}
+	if len(told.told) > maxHosts {
+		t.Errorf("%d hosts are counted", len(told.told))
+	}
+}

@@ -17,13 +17,11 @@ import (
 const (
 	like     = "like"
 	announce = "announce"
-	// listen says that somebody elsewhere has played a track once or more; it is kept and counted nowhere yet.
-	listen = "listen"
 )
 
-var reactions = map[vocab.Verb]string{vocab.VerbLike: like, vocab.VerbAnnounce: announce, vocab.VerbListen: listen}
+var reactions = map[vocab.Verb]string{vocab.VerbLike: like, vocab.VerbAnnounce: announce}
 
-// reaction is that somebody likes, announces or has heard something that was made here; one of each kind counts.
+// reaction is that somebody likes or announces something that was made here; one of each kind counts.
 type reaction struct {
 	Actor     string `gorm:"primaryKey"`
 	Object    string `gorm:"primaryKey"`
@@ -54,12 +52,12 @@ func Reactions(ctx context.Context, tx *gorm.DB, object string) (likes, announce
 }
 
 // idle reports whether an activity can have no effect here, whoever sends it, so that it need not be stored: most that is
-// liked, announced and heard was made elsewhere.
+// liked and announced was made elsewhere.
 func (i *Inbox) idle(a vocab.Activity) bool {
 	return !i.knows(a.Type) || reactions[a.Type] != "" && !i.actors.Own(a.Object.ID)
 }
 
-// react records a Like, an Announce or a Listen of a local object that the sender may see.
+// react records a Like or an Announce of a local object that the sender may see.
 func (i *Inbox) react(ctx context.Context, in Incoming) error {
 	kind := reactions[in.Activity.Type]
 	object := in.Activity.Object.ID
@@ -73,14 +71,11 @@ func (i *Inbox) react(ctx context.Context, in Incoming) error {
 	if !x.Readable(in.Actor.URI) {
 		return Refuse("%s is not for %s", object, in.Actor.URI)
 	}
-	if kind == listen && x.Kind != kindTrack {
-		return errNoEffect
-	}
 	notice := outbox.Notice{Owner: x.Owner, Kind: outbox.NoticeLike, Actor: in.Actor.URI, Object: object, CreatedAt: i.utc()}
 	if kind == announce {
 		notice.Kind = outbox.NoticeBoost
 	}
-	if in.Actor.Local && kind != listen {
+	if in.Actor.Local {
 		// The outbox has written it with the activity, and may have taken it back since.
 		return i.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return outbox.PutNotice(ctx, tx, notice) })
 	}

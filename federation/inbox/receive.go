@@ -110,7 +110,7 @@ func (i *Inbox) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := i.compare(r.Context(), r.Header, a.Actor); err != nil {
 		return err
 	}
-	if errors.Is(err, vocab.ErrUnknownType) || i.idle(a) {
+	if errors.Is(err, vocab.ErrUnknownType) || i.listened(a) || i.idle(a) {
 		return nil
 	}
 	handed, err = i.store(a, raw, land)

@@ -26,7 +26,7 @@ func (i *Inbox) social() {
 	i.Handle(vocab.VerbMove, kindActor, i.move)
 	i.Handle(vocab.VerbLike, "", i.react)
 	i.Handle(vocab.VerbAnnounce, "", i.react)
-	i.Handle(vocab.VerbListen, "", i.react)
+	i.Handle(vocab.VerbListen, "", i.hear)
 	i.Handle(vocab.VerbQuoteRequest, "", i.quoted)
 	for _, kind := range []string{"Note", "Article", "Page"} {
 		i.Handle(vocab.VerbCreate, kind, i.note)

@@ -28,21 +28,19 @@ func (y yard) raw(t *testing.T, who *fedtest.Person, id, members string) []byte 
 func TestReactions(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, fedtest.Options{})
-	track, note := y.announcement(t)
+	_, note := y.announcement(t)
 	for n, members := range []string{
 		`"type":"Like","object":"` + note + `"`, `"type":"EmojiReact","content":"🎵","object":"` + note + `"`, `"type":["Cheer","Like"],"object":"` + note + `"`,
 		`"type":"Announce","object":"` + note + `"`, `"type":"Announce","object":"` + note + `"`,
-		`"type":"Listen","object":"` + track + `"`, `"type":"Listen","object":"` + track + `"`,
 	} {
 		id := y.bob.URI + "/acts/" + strconv.Itoa(n)
 		y.sayRaw(t, y.bob, y.raw(t, y.bob, id, members), id, "done")
 	}
-	for kind, object := range map[string]string{"like": note, "announce": note, "listen": track} {
+	for kind, object := range map[string]string{"like": note, "announce": note} {
 		if n := y.Count(t, "reactions", "kind = ? AND object = ?", kind, object); n != 1 {
 			t.Errorf("%d of kind %s", n, kind)
 		}
 	}
-	y.say(t, y.bob, vocab.Activity{ID: y.bob.URI + "/acts/heard", Type: vocab.VerbListen, Object: vocab.Ref{ID: note}}, "ignored")
 	undo := y.raw(t, y.bob, y.bob.URI+"/undo/1", `"type":"Undo","object":{"type":"EmojiReact","id":"`+y.bob.URI+`/acts/1","actor":"`+y.bob.URI+`","object":"`+note+`"}`)
 	y.sayRaw(t, y.bob, undo, y.bob.URI+"/undo/1", "done")
 	if n := y.Count(t, "reactions", "kind = 'like'"); n != 0 {

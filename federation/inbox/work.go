@@ -31,6 +31,7 @@ func (i *Inbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[mend]{Work: i.mend})
 	jobs.Handle(q, jobs.Handler[sweep]{Work: i.sweep, Timeout: 5 * time.Minute})
 	jobs.Handle(q, jobs.Handler[movedFollowers]{Work: i.moveFollowers, Timeout: 5 * time.Minute})
+	q.Loop(i.watchViews)
 }
 
 // verdict is what came of an activity.

@@ -44,6 +44,8 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	HTTP   *httpx.Client
 	Goods  Goods
+	// Listens may be nil, and nothing is told of what members hear.
+	Listens Listens
 	// Taken is told of each activity that an inbox elsewhere has taken; it may be told again. It may be nil.
 	Taken func(ctx context.Context, activity string) error
 	// Receive takes an activity for local recipients inside tx; it is inbox.Inbox's method of that name.
@@ -63,6 +65,7 @@ type Outbox struct {
 	hosts   *discover.Hosts
 	http    *httpx.Client
 	goods   Goods
+	listens Listens
 	taken   func(ctx context.Context, activity string) error
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger
@@ -87,7 +90,7 @@ func New(config Config, p Parts) *Outbox {
 		p.Jitter = mathrand.Float64
 	}
 	o := &Outbox{
-		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods,
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods, listens: p.Listens,
 		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, jitter: p.Jitter,
 		signers: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		renders: newRenders(), digests: &digestCache{actors: map[string]*digests{}},
@@ -103,6 +106,9 @@ func (o *Outbox) Register(q *jobs.Queue) {
 	jobs.Handle(q, jobs.Handler[spread]{Work: o.spread, Timeout: 10 * time.Minute})
 	q.Loop(o.dispatcher.run)
 	o.registerTracks(q)
+	if o.listens != nil {
+		o.registerListens(q)
+	}
 }
 
 // ErrActivity is returned for an activity that this instance must not send.

@@ -167,6 +167,7 @@ func (o *Outbox) trackObject(ctx context.Context, r release) (vocab.Track, error
 		Duration: max(t.Duration().Round(time.Second), time.Second), To: []string{vocab.Public}, Cc: []string{Followers(t.Artist)},
 		URL: r.artist.URL + "/" + t.Slug, Note: r.post.URI, Content: paragraphs(t.About),
 		Manifest: vocab.Manifest{CID: t.Manifest, Size: manifest.Size}, Size: t.SealedBytes, ContentKeyHash: t.ContentKeyHash,
+		Pooled: t.Pooled,
 	}
 	if t.PublishedAt != nil {
 		x.Published = t.PublishedAt.UTC()

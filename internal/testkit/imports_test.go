@@ -19,8 +19,7 @@ type room struct {
 // nothing of ours but themselves and what doors lead to.
 var house = []room{
 	{"vocab", 0}, {"media/pre", 0}, {"media/seal", 0}, {"media/hls", 0}, {"federation/httpsig", 0},
-	{"payments/royalty", 0}, {"payments/anomaly", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0},
-	{"migrations", 0}, {"internal", 0},
+	{"payments/royalty", 0}, {"payments/anomaly", 0}, {"payments/amount", 0}, {"payments/eip55", 0}, {"payments/ledger/contract", 0}, {"templates", 0}, {"migrations", 0}, {"internal", 0},
 
 	{"media/probe", 1}, {"media/transcode", 1}, {"media/ipfs", 1}, {"media/cover", 1},
 	{"payments/ledger", 1}, {"payments/raiden", 1}, {"payments/raidendev", 1}, {"federation/fetch", 1},
@@ -64,6 +63,7 @@ var only = []struct {
 	{"github.com/ipld/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/multiformats/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
 	{"github.com/libp2p/", []string{"media/ipfs"}, "the rest of the house knows a CID and a Store"},
+	{"github.com/hyperledger/", []string{"payments/ledger/fabric"}, "the rest of the house knows a contract.Backend"},
 	{"github.com/ethereum/", []string{"payments/erc20"}, "the rest of the house knows a Provider; the library is large"},
 	{"github.com/gorilla/mux", []string{"api", "federation", "cmd"}, "the core does not know that it is on the web"},
 }

@@ -98,11 +98,13 @@ type Heard struct {
 	Source  Source
 }
 
-// History returns a member's plays, the latest first, from before a moment on; the zero time is from now on.
-func (s *Service) History(ctx context.Context, listener string, before time.Time, limit int) ([]Heard, error) {
+// History returns a member's plays, the latest first, after one of them; the zero value is before the first. Of it, only
+// StartedAt and Session are looked at.
+func (s *Service) History(ctx context.Context, listener string, after Heard, limit int) ([]Heard, error) {
 	q := s.db.Read.WithContext(ctx).Model(&row{}).Where("listener = ?", listener)
-	if !before.IsZero() {
-		q = q.Where("started_at < ?", before.UTC())
+	if !after.StartedAt.IsZero() {
+		at := after.StartedAt.UTC()
+		q = q.Where("started_at < ? OR started_at = ? AND session > ?", at, at, after.Session)
 	}
 	var out []Heard
 	err := q.Order("started_at DESC, session").Limit(limit).Find(&out).Error

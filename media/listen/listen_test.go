@@ -95,7 +95,7 @@ func (r room) play(t testing.TB, session, ticket string, seconds int) {
 func (r room) history(t testing.TB, listener string) []listen.Heard {
 	t.Helper()
 	must(t, r.Write(t.Context()))
-	all, err := r.History(t.Context(), listener, time.Time{}, 100)
+	all, err := r.History(t.Context(), listener, listen.Heard{}, 100)
 	must(t, err)
 	return all
 }

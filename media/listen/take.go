@@ -206,7 +206,10 @@ func (a *account) earn(issued, now time.Time) {
 
 // fetched notes that a session has got a block.
 func (s *Service) fetched(text, address string, bytes int64) {
-	session, _, _ := strings.Cut(text, " ")
+	session := text
+	if end := strings.IndexAny(text, " ;"); end >= 0 {
+		session = text[:end]
+	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(path.Base(address)))
 	block := h.Sum32()

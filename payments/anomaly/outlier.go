@@ -101,3 +101,12 @@ func holdDays(policy Policy, plays []Play, days map[int64][]int, verdicts []Verd
 		}
 	}
 }
+
+// JudgeDay is [Outlier] as a verdict: of all plays of the series' last day that no other rule has marked. Its evidence is
+// the series.
+func JudgeDay(policy Policy, daily []int64) (Verdict, bool) {
+	if _, held := Outlier(policy, daily); !held {
+		return Verdict{State: Counted, Policy: policy.Version}, false
+	}
+	return Verdict{Held, R6Outlier, policy.Version, evidence(R6Outlier, policy, nil, series(daily))}, true
+}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
@@ -144,8 +143,7 @@ func (l *Ledger) sign(tx *gorm.DB, size int64, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("hash ledger: %w", err)
 	}
-	text := log.Checkpoint{Origin: l.origin, Size: uint64(size), Hash: root[:]}.Marshal()
-	signed, err := note.Sign(&note.Note{Text: string(text)}, l.signer)
+	signed, err := note.Sign(&note.Note{Text: l.text(size, root)}, l.signer)
 	if err != nil {
 		return fmt.Errorf("sign checkpoint: %w", err)
 	}

@@ -103,6 +103,9 @@ func (b *buffer) Put(key, value string) error {
 	if err := b.once(key); err != nil {
 		return err
 	}
+	if value == "" {
+		return fmt.Errorf("%w: key %s without a value", ErrInvalid, key)
+	}
 	b.written[key] = value
 	return nil
 }

@@ -1,5 +1,6 @@
 // Fetches blocks by their content identifier and takes them only when the content is what the name says.
 import { equal, sha256, unbase32 } from "./bytes";
+import type { Rider } from "./listen";
 
 /** Why a block was not had: "gone" (the server does not have it), "offline", or "damaged" (not what its name says). */
 export type BlockFault = "gone" | "offline" | "damaged" | "login";
@@ -26,18 +27,23 @@ export async function isBlock(cid: string, bytes: Uint8Array): Promise<boolean> 
 
 const limit = 2 << 20;
 
-/** A block from the own server, checked. A damaged answer is asked for once more past the browser's cache. */
-export async function fetchBlock(cid: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+/**
+ * A block from the own server, checked. A damaged answer is asked for once more past the browser's cache. A rider that is
+ * due has the server asked whether a block in the cache is still good, so that it arrives.
+ */
+export async function fetchBlock(cid: string, signal?: AbortSignal, rider?: Rider): Promise<ArrayBuffer> {
   digestOf(cid);
-  for (const cache of ["default", "reload"] as const) {
+  for (const cache of [rider?.due ? "no-cache" : "default", "reload"] as const) {
     let answer: Response;
     let bytes: ArrayBuffer;
     try {
-      answer = await fetch(`/ipfs/${cid}`, { signal, cache, credentials: "same-origin" });
+      const headers: HeadersInit = rider ? { "Antiphon-Listen": rider.text } : {};
+      answer = await fetch(`/ipfs/${cid}`, { signal, cache, headers, credentials: "same-origin" });
       if (!answer.ok) {
         throw new BlockError(answer.status === 401 || answer.status === 403 ? "login" : "gone", cid, answer.status);
       }
       if (Number(answer.headers.get("Content-Length")) > limit) throw new BlockError("damaged", cid, answer.status);
+      rider?.arrived();
       bytes = await answer.arrayBuffer();
     } catch (error) {
       if (error instanceof BlockError || signal?.aborted) throw error;
@@ -69,9 +75,9 @@ export class Larder {
   }
 
   /** A block, from what was asked for ahead or from the server. Nothing is fetched for a signal that is aborted. */
-  async take(cid: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+  async take(cid: string, signal?: AbortSignal, rider?: () => Rider | undefined): Promise<ArrayBuffer> {
     const held = this.held.get(cid);
-    if (!held) return this.get(cid, signal);
+    if (!held) return this.get(cid, signal, rider?.());
     const block = await held;
     signal?.throwIfAborted();
     // A copy: what hls.js is given it may transfer away.

@@ -1,6 +1,7 @@
 // What hls.js loads with: keys from memory, everything else by CID from the own server, checked before use.
 import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from "hls.js";
 import { BlockError, type Larder } from "./cid";
+import type { Rider } from "./listen";
 
 // How often a playlist is asked for again while the connection is lost: for half a minute.
 const patience = 7;
@@ -17,8 +18,8 @@ export function nameOf(url: string, origin: string): { rendition: string } | { c
   throw new Error(`a playlist names ${url.slice(0, 100)}`);
 }
 
-/** The loader class for one track. */
-export function loaderFor(larder: Larder, keys: KeySource, failed: (error: BlockError) => void) {
+/** The loader class for one track. What rides along goes with pieces of sound. */
+export function loaderFor(larder: Larder, keys: KeySource, failed: (error: BlockError) => void, rider?: () => Rider | undefined) {
   return class CheckedLoader implements Loader<LoaderContext> {
     context: LoaderContext | null = null;
     stats: LoaderStats = {
@@ -57,7 +58,7 @@ export function loaderFor(larder: Larder, keys: KeySource, failed: (error: Block
     private async bytes(context: LoaderContext): Promise<ArrayBuffer> {
       if (context.rangeStart || context.rangeEnd) throw new Error("a playlist names a part of a block");
       const name = nameOf(context.url, location.origin);
-      if ("cid" in name) return "frag" in context ? larder.take(name.cid, this.stop.signal) : this.playlist(name.cid);
+      if ("cid" in name) return "frag" in context ? larder.take(name.cid, this.stop.signal, rider) : this.playlist(name.cid);
       const key = await keys(name.rendition);
       return key.slice().buffer as ArrayBuffer;
     }

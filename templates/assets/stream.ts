@@ -2,6 +2,7 @@
 import Hls, { type LoadPolicy } from "hls.js/light";
 import { BlockError, Larder } from "./cid";
 import { hkdf } from "./crypt";
+import { Plays, type Play } from "./listen";
 import { loaderFor } from "./loader";
 import { firstBlocks, renditionNames, renditionsOf } from "./playlist";
 import { unlock, type Unlocked } from "./unlock";
@@ -43,6 +44,8 @@ const patience: LoadPolicy["default"] = {
 
 const opened = new Map<string, Promise<Unlocked>>();
 const larder = new Larder();
+const plays = new Plays();
+addEventListener("pagehide", () => plays.flush());
 
 /** Whether this browser can play a stream. */
 export function supported(): boolean {
@@ -98,6 +101,24 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
   let over = false;
   let names: string[] = [];
   let recovered = 0;
+  let play: Play | undefined;
+  let ticket = "";
+  const hear = (e: Event) => {
+    if (!ticket) return;
+    if (e.type === "timeupdate" && !audio.paused && !audio.seeking) {
+      // After its end, a track that is started again is played again.
+      play ??= plays.begin(ticket);
+      play.hear(audio.currentTime);
+    } else if (play && e.type === "ended") {
+      plays.end(play);
+      play = undefined;
+    } else if (play && e.type === "pause") {
+      play.hear(audio.currentTime);
+      play.pause();
+      plays.rest(play);
+    } else if (e.type === "seeking") play?.pause();
+  };
+  const heard = ["timeupdate", "pause", "seeking", "ended"] as const;
   const choose = (name: string) => {
     if (!hls) return;
     const level = name === "auto" ? -1 : names.indexOf(name);
@@ -108,12 +129,17 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
     const track = await open(uri);
     if (over) return;
     if (track.peaks) hooks.peaks(track.peaks);
+    if (track.ticket) {
+      ticket = track.ticket;
+      play = plays.begin(ticket);
+      for (const type of heard) audio.addEventListener(type, hear);
+    }
     let blocked: BlockError | undefined;
     const keys = (rendition: string) => hkdf(track.contentKey, `hls/${rendition}`, 16);
     const loader = loaderFor(larder, keys, (error) => {
       blocked = error;
       hooks.trouble(error);
-    });
+    }, () => play && plays.rider(play));
     hls = new Hls({
       loader,
       enableWorker: false, // a worker from a blob is outside the page's policy, and nothing here is slow
@@ -147,6 +173,8 @@ export function start(audio: HTMLAudioElement, uri: string, wish: string, hooks:
     choose,
     destroy() {
       over = true;
+      for (const type of heard) audio.removeEventListener(type, hear);
+      if (play) plays.end(play);
       hls?.destroy();
     },
   };

@@ -13,6 +13,8 @@ export interface Unlocked {
   manifest: string;
   /** The waveform as base64url, or empty. */
   peaks: string;
+  /** What the home instance is to be shown with reports of the play; empty when it wants none. */
+  ticket: string;
 }
 
 /** A sealed file that a buyer may keep. */
@@ -20,7 +22,7 @@ export interface File { format: string; url: string; size: number }
 
 interface Described { title?: string; artist?: string; peaks?: string | number[] | null; downloads?: File[] | null }
 
-interface Answer { grant: object; keys: Record<string, string>; track?: Described }
+interface Answer { grant: object; keys: Record<string, string>; track?: Described; listen?: string }
 
 /** The files of a bought track, with the names for them. */
 export async function filesOf(uri: string): Promise<{ title: string; artist: string; files: File[] }> {
@@ -56,7 +58,7 @@ export async function unlock(uri: string, known: (manifest: string) => void): Pr
   const contentKey = opened.get(uri);
   if (!contentKey) throw new PlayError("none");
   const peaks = answer.track?.peaks ?? "";
-  return { contentKey, manifest, peaks: typeof peaks === "string" ? toURL(peaks) : b64u(Uint8Array.from(peaks)) };
+  return { contentKey, manifest, peaks: typeof peaks === "string" ? toURL(peaks) : b64u(Uint8Array.from(peaks)), ticket: answer.listen ?? "" };
 }
 
 // Go writes bytes as base64 with padding.

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"antiphon/internal/db"
@@ -19,8 +24,9 @@ import (
 )
 
 const (
-	purchases = 20
-	artist    = "https://artist.example/users/ada"
+	purchases  = 20
+	manyOrders = 10_000
+	artist     = "https://artist.example/users/ada"
 )
 
 // payment measures how long the seller's watcher takes to see a payment after the buyer's node has answered for it, on
@@ -39,9 +45,14 @@ func (b *bench) payment(ctx context.Context) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- network.Serve(ctx) }()
 	defer func() { cancel(); err = errors.Join(err, <-served) }()
-	nodes := map[string]*raiden.Client{}
+	nodes, asked := map[string]*raiden.Client{}, &counter{}
 	for _, info := range network.Nodes() {
-		if nodes[info.Name], err = raiden.New(raiden.Config{URL: info.URL}); err != nil {
+		front, err := asked.before(info.URL)
+		if err != nil {
+			return err
+		}
+		defer front.Close()
+		if nodes[info.Name], err = raiden.New(raiden.Config{URL: front.URL}); err != nil {
 			return err
 		}
 		defer nodes[info.Name].CloseIdle()
@@ -95,7 +106,71 @@ func (b *bench) payment(ctx context.Context) (err error) {
 			return ctx.Err()
 		}
 	}
-	return b.report("payment/seen-p50", median(waits), "ms", noFloor)
+	if err := b.report("payment/seen-p50", median(waits), "ms", noFloor); err != nil {
+		return err
+	}
+	return b.manyOrders(ctx, orders, seller, asked)
+}
+
+// manyOrders counts what the watcher asks of the payment node while one order is open, and while 10,000 are.
+func (b *bench) manyOrders(ctx context.Context, orders *payments.Service, s *seller, asked *counter) error {
+	place := func(first, n int) error {
+		for i := range n {
+			_, err := orders.Place(ctx, payments.Request{
+				Offer: fmt.Sprintf("https://buyer.example/waiting/%d", first+i), Buyer: fmt.Sprintf("https://buyer.example/users/many%d", first+i),
+				Artist: artist, Product: artist + "/product", Amount: s.price(),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := place(0, 1); err != nil {
+		return err
+	}
+	one, err := asked.during(ctx, b.length)
+	if err != nil {
+		return err
+	}
+	if err := place(1, manyOrders-1); err != nil {
+		return err
+	}
+	many, err := asked.during(ctx, b.length)
+	if err != nil {
+		return err
+	}
+	if one == 0 {
+		return errors.New("the payment node was not asked while an order was open")
+	}
+	return b.report("payment/requests-10000-over-1", float64(many)/float64(one), "x", atMost(1.1))
+}
+
+// counter counts the requests to a server that stands behind it.
+type counter struct{ requests atomic.Int64 }
+
+// before puts the counter in front of the server at address.
+func (c *counter) before(address string) (*httptest.Server, error) {
+	to, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.requests.Add(1)
+		proxy.ServeHTTP(w, r)
+	})), nil
+}
+
+// during is how many requests came within the time.
+func (c *counter) during(ctx context.Context, length time.Duration) (int64, error) {
+	before := c.requests.Load()
+	select {
+	case <-time.After(length):
+		return c.requests.Load() - before, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // orders opens the seller's side over a database of its own.

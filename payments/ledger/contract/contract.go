@@ -16,7 +16,8 @@ import (
 type State interface {
 	// Get returns a key's committed value; false when it has none.
 	Get(key string) (string, bool, error)
-	// Put sets a key once the function has returned without an error. A key is put or deleted at most once a call.
+	// Put sets a key once the function has returned without an error. A key is put or deleted at most once a call. A value
+	// is never empty: on some ledgers that is the same as none.
 	Put(key, value string) error
 	// Delete removes a key once the function has returned without an error; one that is not there is no error.
 	Delete(key string) error

@@ -268,5 +268,5 @@ func (d *Dispute) finish(s State) error {
 	if d.Ruling.Verdict != Keep {
 		return nil
 	}
-	return s.Put(lostPrefix(d.Opener)+s.Time().Format(time.RFC3339)+"/"+d.ID, "")
+	return s.Put(lostPrefix(d.Opener)+s.Time().Format(time.RFC3339)+"/"+d.ID, d.ID)
 }

@@ -251,8 +251,11 @@ func (c Correction) run(s State) error {
 			return &LineError{i, err}
 		}
 	}
-	for _, key := range keys {
-		if err := put(s, key, c); err != nil {
+	if err := put(s, keys[0], c); err != nil {
+		return err
+	}
+	for _, key := range keys[1:] {
+		if err := s.Put(key, c.ID); err != nil {
 			return err
 		}
 	}

@@ -37,9 +37,9 @@ type Books struct {
 }
 
 // Artist is the hash of an artist's URI.
-func Artist(name string) string {
-	return contract.Digest("payee", "https://artists.example/users/"+name)
-}
+func Artist(name string) string { return contract.Digest("payee", artistURI(name)) }
+
+func artistURI(name string) string { return "https://artists.example/users/" + name }
 
 // Pseudonym is a listener's for the month, under a key that is no secret.
 func Pseudonym(node string, month royalty.Month, listener string) string {
@@ -73,7 +73,7 @@ func Keep(t testing.TB, node string, month royalty.Month, policy int, listeners 
 	heard := map[string]bool{}
 	for _, h := range all {
 		lines = append(lines, royalty.Line{
-			Pseudonym: Pseudonym(node, month, h.Listener), Artist: Artist(h.Artist), Track: "https://artists.example/tracks/" + h.Artist,
+			Pseudonym: Pseudonym(node, month, h.Listener), Artist: artistURI(h.Artist), Track: "https://artists.example/tracks/" + h.Artist,
 			Units: h.Plays * royalty.Unit, Seconds: h.Plays * 180,
 		})
 		plays += h.Plays

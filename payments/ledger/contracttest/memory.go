@@ -133,6 +133,9 @@ func (s *memoryState) Put(key, value string) error {
 	if err := s.once(key); err != nil {
 		return err
 	}
+	if value == "" {
+		return fmt.Errorf("%w: key %s without a value", contract.ErrInvalid, key)
+	}
 	s.put[key] = value
 	return nil
 }
