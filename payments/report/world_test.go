@@ -131,17 +131,19 @@ func (w *world) pay(month royalty.Month, names ...string) {
 	w.t.Helper()
 	batch := contract.Subscriptions{Node: node}
 	for _, name := range names {
-		micro, err := royalty.Fee.Tokens(18)
-		w.must(err)
-		paid, err := amount.Parse(micro.String(), string(usdp))
-		w.must(err)
-		p := pseudonym(month, listener(name))
-		batch.Lines = append(batch.Lines, contract.Subscription{
-			Pseudonym: p, Month: month, Micro: royalty.Fee, Paid: paid, Provider: "manual", PaymentHash: contract.Digest("test", p),
-		})
+		batch.Lines = append(batch.Lines, w.subscription(month, name))
 		w.members = append(w.members, listener(name))
 	}
 	w.must(w.book.Submit(w.t.Context(), batch))
+}
+
+func (w *world) subscription(month royalty.Month, name string) contract.Subscription {
+	micro, err := royalty.Fee.Tokens(18)
+	w.must(err)
+	paid, err := amount.Parse(micro.String(), string(usdp))
+	w.must(err)
+	p := pseudonym(month, listener(name))
+	return contract.Subscription{Pseudonym: p, Month: month, Micro: royalty.Fee, Paid: paid, Provider: "manual", PaymentHash: contract.Digest("test", p)}
 }
 
 // hears says that somebody hears an artist's track so often on a day.
