@@ -25,6 +25,7 @@ import (
 	"antiphon/federation/inbox"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/federation/trade"
 	"antiphon/federation/witness"
 	"antiphon/internal/db"
@@ -81,7 +82,10 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+	// pooling is what the pool gives to reports, and reporting what is told of it; nil where there is no pool.
+	pooling   *pooling
+	reporting *reporting.Service
+	handler   http.Handler
 
 	closers []func() error
 }
@@ -296,7 +300,7 @@ func (h *house) openPayments(context.Context) error {
 	return nil
 }
 
-func (h *house) openTrade(context.Context) error {
+func (h *house) openTrade(ctx context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
 		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
@@ -308,8 +312,14 @@ func (h *house) openTrade(context.Context) error {
 		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
 	})
 	h.members.Register(h.jobs)
+	if err := h.openReports(); err != nil {
+		return err
+	}
 	// Every kind of job has its worker by now.
-	return h.jobs.Open()
+	if err := h.jobs.Open(); err != nil {
+		return err
+	}
+	return h.foundReports(ctx)
 }
 
 // credit is what a download says of who made it, and the address of its page.

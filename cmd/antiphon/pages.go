@@ -50,7 +50,7 @@ func (h *house) openPages(context.Context) error {
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
 		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
-		Moderation: h.moderation, Members: h.members,
+		Moderation: h.moderation, Members: h.members, Reporting: h.reporting,
 	})
 	if err != nil {
 		return err
@@ -77,11 +77,15 @@ func (h *house) openPages(context.Context) error {
 	if err != nil {
 		return err
 	}
+	var statements, evidence http.Handler
+	if h.reporting != nil {
+		statements, evidence = h.reporting.Statements(), h.reporting.Evidence()
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
-		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
+		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), Statements: statements, Evidence: evidence,
 	})
 	return err
 }

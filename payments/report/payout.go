@@ -347,3 +347,9 @@ func WriteJSON(w io.Writer, lines []PayoutLine) error {
 	e.SetIndent("", "  ")
 	return e.Encode(map[string]any{"payouts": lines})
 }
+
+// AddressOf is what artists are paid in here, and where an artist wants it, as last said; both may be empty.
+func (s *Service) AddressOf(ctx context.Context, artist string) (asset, address string, err error) {
+	address, err = s.address(ctx, artist, s.Now().Add(time.Second))
+	return string(s.config.Asset), address, err
+}
