@@ -40,7 +40,7 @@ func (h *house) openReports() error {
 	})
 	made, err := reports.New(reports.Config{Node: own, Asset: h.pooling.asset, Decimals: h.pooling.decimals}, reports.Parts{
 		DB: h.db, Jobs: h.jobs, Book: h.reporting.Book(), Listens: heardHere{h}, Members: h.pooling.members, Pseudonyms: h.pooling.names,
-		Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
+		Prove: h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err

@@ -1,12 +1,16 @@
 package reporting_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/evidence"
 	"antiphon/federation/fedtest"
 	"antiphon/internal/testkit"
 	"antiphon/payments/ledger/contract"
@@ -155,6 +159,20 @@ func TestMonth(t *testing.T) {
 		t.Errorf("alpha's operator gets %s, %v", st.Operator, err)
 	}
 
+	// What gamma has told a is proved without anybody's server, by gamma's key; and not when a figure is another one.
+	alpha.must(alpha.reporting.Round(t.Context()))
+	fedtest.Until(t, "alpha has beta's statement for a", func() bool {
+		return alpha.Count(t, "statements_heard", "node = ? AND artist = ?", beta.Host, a) == 1
+	}, alpha.Instance, beta.Instance)
+	told, err := alpha.reporting.StatementsOf(t.Context(), october, a)
+	alpha.must(err)
+	for _, st := range told {
+		checkOffline(t, st.ArtistStatement, map[string]*node{alpha.Host: alpha, beta.Host: beta, gamma.Host: gamma}[st.Node], st.Node == gamma.Host)
+	}
+	if len(told) != 3 {
+		t.Errorf("a has %d statements", len(told))
+	}
+
 	// The 25th: the list.
 	clock.Set(october.Next().Day(25))
 	alpha.must(alpha.reports.ListPayouts(t.Context(), october))
@@ -176,6 +194,32 @@ func TestMonth(t *testing.T) {
 		if _, err := n.reporting.Ledger.VerifyAll(t.Context(), n.DB.Read); err != nil {
 			t.Errorf("ledger of %s: %v", n.name, err)
 		}
+	}
+}
+
+// checkOffline judges a statement with the key of the node's ledger alone. What gamma says of the day that it has altered
+// does not hold.
+func checkOffline(t *testing.T, st report.ArtistStatement, n *node, broken bool) {
+	t.Helper()
+	raw, err := json.Marshal(st)
+	n.must(err)
+	keys, err := json.Marshal(map[string]any{"notes": []string{n.key}})
+	n.must(err)
+	ring := evidence.NewRing()
+	n.must(ring.Give(keys))
+	f, err := evidence.CheckPoolStatement(raw, ring)
+	if broken {
+		if !errors.Is(err, evidence.ErrBroken) {
+			t.Errorf("%s: an altered line holds: %+v", n.name, f)
+		}
+		return
+	}
+	if err != nil || f.Trust.By != evidence.Ledger {
+		t.Errorf("%s: %+v, %v", n.name, f, err)
+	}
+	other := strings.Replace(string(raw), `"micro":`+strconv.FormatInt(int64(st.Micro), 10), `"micro":99000000`, 1)
+	if _, err := evidence.CheckPoolStatement([]byte(other), ring); !errors.Is(err, evidence.ErrBroken) {
+		t.Errorf("%s: another total holds: %v", n.name, err)
 	}
 }
 

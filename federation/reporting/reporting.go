@@ -31,6 +31,7 @@ import (
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/report"
+	"antiphon/payments/royalty"
 	"antiphon/vocab"
 	"antiphon/vocab/proof"
 )
@@ -223,3 +224,13 @@ func (s *Service) Findings(ctx context.Context, month string) ([]Finding, error)
 
 // Add adds an instance that takes part, before the room is used.
 func (s *Service) Add(host string) { s.config.Nodes = append(s.config.Nodes, host) }
+
+// Prove proves the own report of a month, or its final statement, in the own ledger; it is [report.Parts].Prove.
+func (s *Service) Prove(ctx context.Context, month royalty.Month, final bool) (*ledger.RecordProof, error) {
+	n, err := ledger.FindStatement(ctx, s.DB.Read, s.Actors.Host(), string(month), final)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Ledger.ProveRecord(ctx, s.DB.Read, n)
+	return &p, err
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"gorm.io/gorm"
 
 	"antiphon/federation/fedtest"
@@ -40,6 +41,8 @@ type node struct {
 	book      *liar
 	heard     map[string][]report.Heard
 	members   []string
+	// key is what the ledger's checkpoints are signed with.
+	key string
 }
 
 // liar is a book in which a day has another root than the one that was reported, while it lies.
@@ -131,13 +134,15 @@ func (n *node) join(t testing.TB, in *fedtest.Instance, config *reporting.Config
 	key := sha256.Sum256([]byte(n.name))
 	l, err := ledger.New(ledger.Config{Origin: in.Host + "/ledger", Key: ed25519.NewKeyFromSeed(key[:]), Now: in.Clock.Now})
 	n.must(err)
+	n.key, err = note.NewEd25519VerifierKey(in.Host+"/ledger", ed25519.NewKeyFromSeed(key[:]).Public().(ed25519.PublicKey))
+	n.must(err)
 	log := slog.New(slog.DiscardHandler)
 	n.reporting = reporting.New(*config, reporting.Parts{
 		DB: in.DB, Jobs: in.Queue, Actors: in.Actors, Outbox: in.Outbox, Fetch: in.Fetch, Ledger: l, Log: log, Now: in.Clock.Now,
 	})
 	n.book = &liar{Embedded: n.reporting.Book()}
 	n.reports, err = report.New(report.Config{Node: in.Host, Asset: usdp, Decimals: 18}, report.Parts{
-		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: n, Members: n, Pseudonyms: n, Log: log, Now: in.Clock.Now,
+		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: n, Members: n, Pseudonyms: n, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
 	})
 	n.must(err)
 	n.disputes, err = dispute.New(dispute.Config{Node: in.Host, Dir: t.TempDir()}, dispute.Parts{

@@ -3,9 +3,13 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
+
+	"antiphon/payments/ledger/contract"
 )
 
 // Called is a call as the log has it.
@@ -46,4 +50,30 @@ func (l *Ledger) Head(ctx context.Context, tx *gorm.DB) (size int64, root string
 	}
 	size, hash, err := open([]byte(head.Note), l.origin, l.verifier)
 	return size, fmt.Sprintf("%x", hash[:]), err
+}
+
+// FindStatement returns the number of the record in which a node has stated a month, or ErrNotFound.
+func FindStatement(ctx context.Context, tx *gorm.DB, node, month string, final bool) (int64, error) {
+	if strings.ContainsAny(node+month, `%_"\`) {
+		return 0, fmt.Errorf("%w: node or month", ErrInvalid)
+	}
+	var row entry
+	err := tx.WithContext(ctx).Where("record LIKE ? AND record LIKE ? AND record LIKE ?",
+		`%"fn":"`+contract.StatementFunction(final)+`"%`, `%"month":"`+month+`"%`, `%"node":"`+node+`"%`).Order("n").Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return 0, fmt.Errorf("%w: %s of %s", ErrNotFound, month, node)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find statement: %w", err)
+	}
+	return row.N, nil
+}
+
+// ReadStatement reads a record whose place in a ledger was proved as a month's statement.
+func ReadStatement(data []byte) (st contract.Statement, final bool, err error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return st, false, fmt.Errorf("%w: record: %w", ErrInvalid, err)
+	}
+	return contract.ShowStatement(r.Function, r.Args)
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"antiphon/payments/anomaly"
+	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -21,6 +22,19 @@ func parseRoot(text string) (tlog.Hash, error) {
 		return tlog.Hash{}, fmt.Errorf("%w: root %.70q", ErrFile, text)
 	}
 	return tlog.Hash(raw), nil
+}
+
+// books is what a statement is held against.
+type books struct {
+	statement contract.Statement
+	// day is the root that was reported of a day, and how many lines it has; -1 when that is not known.
+	day func(day string) (root string, lines int64, err error)
+	// paid reports whether a pseudonym has paid; nil when nobody can tell.
+	paid func(pseudonym string) (bool, error)
+}
+
+func altered(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrAltered}, args...)...)
 }
 
 // Check holds a statement against the reader's own ledger: the roots are those that the node has reported, every line is
@@ -34,17 +48,56 @@ func (a ArtistStatement) Check(ctx context.Context, r contract.Reader) error {
 	if err != nil {
 		return err
 	}
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrAltered}, args...)...)
+	return a.check(books{
+		statement: st,
+		day: func(day string) (string, int64, error) {
+			d, err := contract.DayAt(ctx, r, a.Node, day)
+			return d.Root, d.Lines, err
+		},
+		paid: func(p string) (bool, error) { return contract.HasPaid(ctx, r, a.Month, a.Node, p) },
+	})
+}
+
+// CheckAlone holds a statement against the record of the node's ledger that it brings, without any other ledger. Whether
+// that record stands in the ledger is for who calls to see, with its proof; and nobody can tell from it who has paid.
+func (a ArtistStatement) CheckAlone() error {
+	if a.Record == nil {
+		return altered("the statement brings no record of the ledger")
 	}
+	st, final, err := ledger.ReadStatement(a.Record.Record)
+	if err != nil {
+		return altered("%v", err)
+	}
+	if st.Node != a.Node || st.Month != a.Month || final != (a.Stage == Final) {
+		return altered("the record is of %s by %s", st.Month, st.Node)
+	}
+	roots := map[string]string{}
+	var names, all []string
+	for _, d := range a.AllDays {
+		roots[d.Day], names, all = d.Root, append(names, d.Day), append(all, d.Root)
+	}
+	if contract.DaysRoot(names, all) != st.DaysRoot {
+		return altered("the days are not those that were reported")
+	}
+	return a.check(books{statement: st, day: func(day string) (string, int64, error) {
+		root, ok := roots[day]
+		if !ok {
+			return "", 0, altered("%.20q was not reported", day)
+		}
+		return root, -1, nil
+	}})
+}
+
+func (a ArtistStatement) check(b books) error {
+	st := b.statement
 	if a.ArtistsRoot != st.ArtistsRoot || a.SplitsRoot != st.SplitsRoot {
-		return bad("the statement's roots are not those on the ledger")
+		return altered("the statement's roots are not those on the ledger")
 	}
 	want := contract.ArtistLine(contract.ArtistTotal{Artist: contract.Digest("payee", a.Artist), Micro: a.Micro})
 	if a.Total.Line != want || a.Total.Size != st.ArtistCount || a.Total.Check(st.ArtistsRoot) != nil {
-		return bad("the total of %s is not under the root of totals", a.Micro)
+		return altered("the total of %s is not under the root of totals", a.Micro)
 	}
-	heard, err := a.checkDays(ctx, r)
+	heard, err := a.checkDays(b)
 	if err != nil {
 		return err
 	}
@@ -53,44 +106,46 @@ func (a ArtistStatement) Check(ctx context.Context, r contract.Reader) error {
 		line, err := royalty.ParseSplitLine(p.Line)
 		switch {
 		case err != nil:
-			return bad("%v", err)
+			return altered("%v", err)
 		case p.Size != st.SplitLines || p.Check(st.SplitsRoot) != nil:
-			return bad("a split line is not under the root of splits")
+			return altered("a split line is not under the root of splits")
 		case line.Artist != a.Artist:
-			return bad("a split line is another artist's")
+			return altered("a split line is another artist's")
 		case !heard[line.Pseudonym] && !a.More:
-			return bad("%s is paid for by a listener who was not reported", line.Micro)
+			return altered("%s is paid for by a listener who was not reported", line.Micro)
 		}
-		paid, err := contract.HasPaid(ctx, r, a.Month, a.Node, line.Pseudonym)
-		if err != nil {
-			return err
-		}
-		if !paid {
-			return bad("%s is paid for by a listener who has not paid", line.Micro)
+		if b.paid != nil {
+			paid, err := b.paid(line.Pseudonym)
+			if err != nil {
+				return err
+			}
+			if !paid {
+				return altered("%s is paid for by a listener who has not paid", line.Micro)
+			}
 		}
 		sum += line.Micro
 	}
 	if len(a.Splits) > 0 && sum > a.Micro {
-		return bad("the lines come to %s, and the total is %s", sum, a.Micro)
+		return altered("the lines come to %s, and the total is %s", sum, a.Micro)
 	}
 	return nil
 }
 
 // checkDays checks the lines of days, and returns who was heard in them.
-func (a ArtistStatement) checkDays(ctx context.Context, r contract.Reader) (map[string]bool, error) {
+func (a ArtistStatement) checkDays(b books) (map[string]bool, error) {
 	heard := map[string]bool{}
 	for _, d := range a.Days {
 		if !strings.HasPrefix(d.Day, string(a.Month)+"-") {
-			return nil, fmt.Errorf("%w: %.20q is not a day of %s", ErrAltered, d.Day, a.Month)
+			return nil, altered("%.20q is not a day of %s", d.Day, a.Month)
 		}
-		day, err := contract.DayAt(ctx, r, a.Node, d.Day)
+		root, lines, err := b.day(d.Day)
 		if err != nil {
 			return nil, fmt.Errorf("day %s: %w", d.Day, err)
 		}
 		for _, p := range d.Lines {
 			line, err := royalty.ParseLine(p.Line)
-			if err != nil || line.Artist != a.Artist || p.Size != day.Lines || p.Check(day.Root) != nil {
-				return nil, fmt.Errorf("%w: a line of %s is not under the root that was reported for the day", ErrAltered, d.Day)
+			if err != nil || line.Artist != a.Artist || lines >= 0 && p.Size != lines || p.Check(root) != nil {
+				return nil, altered("a line of %s is not under the root that was reported for the day", d.Day)
 			}
 			heard[line.Pseudonym] = true
 		}

@@ -12,6 +12,7 @@ import (
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/payments/amount"
+	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -93,6 +94,8 @@ type Parts struct {
 	Pseudonyms Pseudonyms
 	// Suspect calls yield with what the rules that look at a whole month say; it may be nil.
 	Suspect func(ctx context.Context, month royalty.Month, yield func(Suspicion) error) error
+	// Prove proves the own node's report of a month, or its final statement, in the own ledger; it may be nil.
+	Prove func(ctx context.Context, month royalty.Month, final bool) (*ledger.RecordProof, error)
 	// Moved is the actor that an artist has moved to, as both say, or the artist; it may be nil.
 	Moved func(ctx context.Context, artist string) (string, error)
 	// Blocked says that an artist's instance is blocked here or gone: what is owed stays owed. It may be nil.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
 
+	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -35,12 +36,22 @@ type ArtistStatement struct {
 	Splits     []Proof     `json:"splits"`
 	SplitsRoot string      `json:"splitsRoot"`
 	Days       []DayProofs `json:"days"`
+	// AllDays are the roots of all days of the month that were reported; the record has the root over them.
+	AllDays []DayRoot `json:"allDays"`
+	// Record proves the node's statement in its ledger, for who has no ledger to look into.
+	Record *ledger.RecordProof `json:"record,omitempty"`
 	// More says that there are more lines than these.
 	More bool `json:"more,omitempty"`
 }
 
 // shownLines is how many lines of each kind a statement has.
 const shownLines = 300
+
+// DayRoot is the root of one day's report.
+type DayRoot struct {
+	Day  string `json:"day"`
+	Root string `json:"root"`
+}
 
 // DayProofs are an artist's lines of one day.
 type DayProofs struct {
@@ -171,11 +182,16 @@ func (s *Service) StatementFor(ctx context.Context, month royalty.Month, artist 
 	}
 	out := ArtistStatement{
 		Node: s.config.Node, Month: month, Stage: stage, Artist: artist, ArtistsRoot: st.ArtistsRoot, SplitsRoot: st.SplitsRoot,
-		Splits: []Proof{}, Days: []DayProofs{},
+		Splits: []Proof{}, Days: []DayProofs{}, AllDays: []DayRoot{},
 	}
 	total, err := s.ProveTotal(ctx, month, stage, artist)
 	if err != nil {
 		return out, err
+	}
+	if s.Prove != nil {
+		if out.Record, err = s.Prove(ctx, month, stage == Final); err != nil {
+			return out, err
+		}
 	}
 	out.Micro = total.Micro
 	out.Total = Proof{
@@ -239,6 +255,7 @@ func (s *Service) daysFor(ctx context.Context, out *ArtistStatement, listeners m
 	}
 	shown := 0
 	for _, d := range days {
+		out.AllDays = append(out.AllDays, DayRoot{d.Day, d.Root})
 		var n int64
 		err := s.DB.Read.WithContext(ctx).Model(&row{}).Where("day = ? AND artist = ? AND held = ?", d.Day, out.Artist, false).Count(&n).Error
 		if err != nil {
