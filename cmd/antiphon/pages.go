@@ -24,7 +24,6 @@ import (
 	"antiphon/internal/httpx"
 	"antiphon/media"
 	"antiphon/payments/amount"
-	"antiphon/payments/raidendev"
 	"antiphon/templates"
 	"antiphon/vocab"
 )
@@ -46,10 +45,12 @@ func (h *house) openPages(context.Context) error {
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
-		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
+		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
-		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
+		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
+		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members, Reporting: h.reporting,
 	})
 	if err != nil {
@@ -94,11 +95,7 @@ func (h *house) openPages(context.Context) error {
 func (h *house) assets() []web.Asset {
 	var all []web.Asset
 	if h.node != nil {
-		asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals, Provider: h.node.Name()}
-		if asset.Symbol == "" && asset.ID.Development() {
-			asset.Symbol = raidendev.Symbol
-		}
-		all = append(all, asset)
+		all = append(all, web.Asset{ID: h.node.asset, Symbol: h.node.symbol, Decimals: h.node.decimals, Provider: h.node.Name()})
 	}
 	if h.token != nil {
 		id, decimals := h.token.Asset()
@@ -235,6 +232,16 @@ func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab
 		return vocab.Track{}, err
 	}
 	return vocab.ReadTrack(o.Raw)
+}
+
+// Release implements [web.Remote].
+func (t *remoteTracks) Release(ctx context.Context, uri string, kept bool) (vocab.Release, error) {
+	return t.house.inbox.Release(ctx, uri, kept)
+}
+
+// Proposal implements [web.Remote].
+func (t *remoteTracks) Proposal(ctx context.Context, uri string) (vocab.Proposal, error) {
+	return t.house.inbox.Proposal(ctx, uri)
 }
 
 // files are the CIDs of the downloads of a track elsewhere.

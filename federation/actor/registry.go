@@ -18,6 +18,7 @@ import (
 	"antiphon/federation/fetch"
 	"antiphon/internal/db"
 	"antiphon/internal/vault"
+	"antiphon/vocab"
 )
 
 // Fetcher gets documents of other servers; *fetch.Fetcher is one.
@@ -46,6 +47,8 @@ type Config struct {
 	Name string
 	// FileURL is the address of a public file, such as an artist's picture, by its CID.
 	FileURL func(cid, filename string) string
+	// Payments are links to what an artist of this instance sells beside tracks; nil for none.
+	Payments func(ctx context.Context, artist string) ([]vocab.PaymentLink, error)
 }
 
 // Parts are what the registry is joined with.

@@ -30,6 +30,9 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return s.reject(ctx, offer, s.ownerOf(offer), "malformed", "The offer is malformed.")
 	}
+	if a.Receipt != "" {
+		return s.regrant(ctx, in, a)
+	}
 	p, err := s.Access.Product(ctx, a.Product)
 	if errors.Is(err, access.ErrUnknownProduct) || err == nil && a.Proposal != p.URI+"/proposal" {
 		return s.reject(ctx, offer, s.ownerOf(offer), "unknown-product", "There is no such product here.")
@@ -37,27 +40,39 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return err
 	}
-	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
+	buyer, err := s.described(ctx, in.Actor.URI, func(b actor.Actor) bool { return holds(b, a) })
 	if err != nil {
 		return fmt.Errorf("fetch buyer: %w", err)
 	}
-	if buyer.ReceivingKey != a.ReceivingKey || buyer.RequestingKey != a.RequestingKey {
+	if !holds(buyer, a) {
 		return s.reject(ctx, offer, p.Artist, "unknown-key", "The keys of the offer are not the ones that you publish.")
 	}
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
 	}
+	if good, err := s.vouched(ctx, p.Artist, buyer); err != nil {
+		return err
+	} else if !good {
+		return s.reject(ctx, offer, p.Artist, "new-keys", "Your keys are not the ones that you bought with before, and no statement of the old ones vouches for them. "+
+			"The artist was told and can let you go on; then buy again. If you still have the old key, have something granted anew with it: that will do, too.")
+	}
 	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
 	}
-	price, err := amount.Parse(a.Amount, a.Asset)
+	price, err := priceOf(a.Price)
 	if err != nil {
 		return s.reject(ctx, offer, p.Artist, "price", "The amount or the asset is malformed.")
 	}
-	placed, err := s.Orders.Place(ctx, payments.Request{
+	request := payments.Request{
 		Offer: offer.ID, Buyer: in.Actor.URI, Artist: p.Artist, Product: p.URI, Amount: price,
 		ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
-	})
+	}
+	if code, ok := strings.CutPrefix(offer.Code, redeemCode); ok {
+		request.Code = code
+	} else if hash, ok := strings.CutPrefix(offer.Code, giftCode); ok {
+		request.Gift = hash
+	}
+	placed, err := s.Orders.Place(ctx, request)
 	var refused *payments.Refusal
 	switch {
 	case errors.As(err, &refused):
@@ -71,6 +86,14 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 		return s.again(ctx, offer.ID, placed.Granted)
 	}
 	return nil
+}
+
+// priceOf reads a price; what is free may name no asset.
+func priceOf(p vocab.Price) (amount.Amount, error) {
+	if p.Free() && p.Asset == "" {
+		return amount.New(0, amount.None), nil
+	}
+	return amount.Parse(p.Amount, p.Asset)
 }
 
 // ownerOf is the local actor that an offer was addressed to, who then is the one to refuse it.
@@ -168,7 +191,7 @@ func (s *Service) accepted(ctx context.Context, in inbox.Incoming) error {
 }
 
 func termsOf(a vocab.Agreement) (purchase.Terms, error) {
-	asked, err := amount.Parse(a.Amount, a.Asset)
+	asked, err := priceOf(a.Price)
 	if err != nil {
 		return purchase.Terms{}, err
 	}
@@ -201,6 +224,9 @@ func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
 	words := in.Activity.Summary
 	if words == "" {
 		words = "The seller turned the offer down without a reason."
+	}
+	if wished, err := s.subscriptionRejected(ctx, in.Actor.URI, object, words); err != nil || wished {
+		return err
 	}
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		return s.Purchases.Rejected(tx, in.Actor.URI, object, words)
@@ -289,7 +315,10 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 		if err != nil {
 			return err
 		}
-		return s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys)
+		if err := s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys); err != nil {
+			return err
+		}
+		return s.confirmGrant(ctx, tx, g)
 	})
 	if err != nil || !s.Actors.Own(g.ID) {
 		return err

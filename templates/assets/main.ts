@@ -15,11 +15,15 @@ const modules: Record<string, () => Promise<Module>> = {
   leave: async () => (await import("./auth")).leave,
   custody: async () => (await import("./auth")).custody,
   keys: async () => (await import("./keys")).compareKeys,
+  rotate: async () => (await import("./rotate")).rotate,
+  asknew: async () => (await import("./rotate")).askAnew,
+  along: async () => (await import("./rotate")).along,
   upload: async () => (await import("./upload")).upload,
   draft: async () => (await import("./draft")).progress,
   draftform: async () => (await import("./draft")).form,
   order: async () => (await import("./order")).order,
   copy: async () => (await import("./copy")).copy,
+  zip: async () => (await import("./zip")).zip,
   downloads: async () => (await import("./download")).downloads,
 };
 

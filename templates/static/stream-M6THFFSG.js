@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d,f as e}from"./chunk-2Y6BTTLT.js";import"./chunk-IJOG3ZIA.js";import"./chunk-YSZW6A5L.js";import"./chunk-EGFDIN6I.js";import"./chunk-WN5JYUR2.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-WE63IGO2.js";import"./chunk-4K5YOQ4P.js";import"./chunk-SQE76S5B.js";export{c as forget,b as open,e as start,d as startOf,a as supported};
