@@ -45,6 +45,8 @@ type Parts struct {
 	Reencrypt, Revocations http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
 	PoolRecords http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
+	Statements, Evidence http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -54,6 +56,8 @@ const (
 	inboxBody  = 1 << 20
 	pageTime   = 30 * time.Second
 	uploadTime = 24 * time.Hour // each read has its own limit
+	// disputeTime is for a month that is computed again.
+	disputeTime = 10 * time.Minute
 	// downloadTime is for everything that a member made in one file.
 	downloadTime = 6 * time.Hour
 )
@@ -135,6 +139,21 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.GuestLinkPage)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
+
+		{"GET", "/admin/months", page(w.Months)},
+		{"POST", "/admin/months/{month}/decide", page(w.DecideMonth)},
+		{"POST", "/admin/months/{month}/sent", page(w.NoteSent)},
+		{"GET", "/admin/months/{month}/payouts.{form:csv|json}", page(w.ExportPayouts)},
+		{"GET", "/admin/disputes", page(w.DisputeList)},
+		{"POST", "/admin/disputes", page(w.OpenDispute)},
+		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/vote", s.person(smallBody, disputeTime, w.VoteDispute)},
+		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/appeal", page(w.AppealDispute)},
+		{"GET", "/statements", page(w.ArtistStatements)},
+		{"GET", "/statements.csv", page(w.StatementsCSV)},
+		{"GET", "/statements/{month}/{host}", page(w.StatementProof)},
+		{"POST", "/statements/address", page(w.SetPayout)},
+		{"GET", "/pool/month/{month}", page(w.ShareOfMonth)},
+		{"POST", "/pool/month/{month}/appeal", page(w.AppealMarks)},
 
 		{"GET", "/history", page(w.History)},
 		{"POST", "/history/forget", page(w.ForgetPlays)},
@@ -330,6 +349,8 @@ func (s *server) machines(p Parts) []route {
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
 		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
+		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
+		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
 	}
 }
 

@@ -41,6 +41,8 @@ type Layout struct {
 	SignupOpen bool
 	// RequestID is printed on error pages so that a log line can be found.
 	RequestID string
+	// Reporting says that the instance takes part in a pool, and has pages of what was reported.
+	Reporting bool
 	// NoIndex asks search engines not to keep the page.
 	NoIndex bool
 }

@@ -13,6 +13,7 @@ import (
 	"antiphon/federation/account"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -94,8 +95,10 @@ type Parts struct {
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Reporting is the pool's reports and disputes.
+	Reporting *reporting.Service
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Pages are the handlers. They may be used from many goroutines.
@@ -123,6 +126,7 @@ func New(c Config, p Parts) (*Pages, error) {
 func (p *Pages) Layout(r *http.Request) templates.Layout {
 	l := templates.Layout{
 		Site: p.Site, BaseURL: p.BaseURL, Path: r.URL.Path, SignupOpen: p.Auth.Open(), Notices: noticeOf(r.URL.Query().Get("done")),
+		Reporting: p.Reporting != nil,
 	}
 	l.Pool = p.Pool != nil
 	for _, a := range p.Assets {

@@ -25,6 +25,7 @@ import (
 	"antiphon/federation/inbox"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/federation/trade"
 	"antiphon/federation/witness"
 	"antiphon/internal/db"
@@ -88,6 +89,9 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
+	// pooling is what the pool gives to reports, and reporting what is told of it; nil where there is no pool.
+	pooling   *pooling
+	reporting *reporting.Service
 
 	subscriptions *subscription.Service
 	pseudonyms    *pseudonym.Service
@@ -324,7 +328,7 @@ func (h *house) openPayments(context.Context) error {
 	return h.openPool()
 }
 
-func (h *house) openTrade(context.Context) error {
+func (h *house) openTrade(ctx context.Context) error {
 	lending, err := h.poolTrade()
 	if err != nil {
 		return err
@@ -340,8 +344,14 @@ func (h *house) openTrade(context.Context) error {
 		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
 	})
 	h.members.Register(h.jobs)
+	if err := h.openReports(); err != nil {
+		return err
+	}
 	// Every kind of job has its worker by now.
-	return h.jobs.Open()
+	if err := h.jobs.Open(); err != nil {
+		return err
+	}
+	return h.foundReports(ctx)
 }
 
 // maxOffers is how many of an artist's tracks and releases the actor's document offers for sale, after the tiers.

@@ -59,7 +59,7 @@ func (h *house) openPages(context.Context) error {
 		Pool: listening, Lends: lends,
 		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
 		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
-		Moderation: h.moderation, Members: h.members,
+		Moderation: h.moderation, Members: h.members, Reporting: h.reporting,
 	})
 	if err != nil {
 		return err
@@ -87,11 +87,16 @@ func (h *house) openPages(context.Context) error {
 	if err != nil {
 		return err
 	}
+	var statements, evidence http.Handler
+	if h.reporting != nil {
+		statements, evidence = h.reporting.Statements(), h.reporting.Evidence()
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords,
+		Statements: statements, Evidence: evidence,
 	})
 	return err
 }

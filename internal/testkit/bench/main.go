@@ -36,6 +36,7 @@ var checks = []check{
 	{"grant", "issuing a 2-of-3 grant, and a proxy's answers", (*bench).grant},
 	{"listen", "recording of plays", (*bench).listen},
 	{"payment", "from the node's answer to the seller's watcher", (*bench).payment},
+	{"royalty", "a month of the pool, computed from its lines", (*bench).royalty},
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
