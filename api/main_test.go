@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+
 	"strings"
 	"sync"
 	"testing"
@@ -87,9 +88,13 @@ type world struct {
 	products map[string]access.Product
 	owned    map[string][]access.Owned
 	tracks   map[string]vocab.Track
-	profiles map[string]web.Profile
-	follows  []string
-	db       *db.DB
+	// held are products whose grants a buyer has.
+	held      map[string][]string
+	releases  map[string]vocab.Release
+	proposals map[string]vocab.Proposal
+	profiles  map[string]web.Profile
+	follows   []string
+	db        *db.DB
 }
 
 func (w *world) Product(_ context.Context, uri string) (access.Product, error) {
@@ -108,7 +113,13 @@ func (w *world) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, access.ErrUnknownProduct
 }
 
-func (w *world) SetPrice(_ *gorm.DB, track string, price access.Price) error {
+func (w *world) SetProductPrice(_ *gorm.DB, product string, price access.Price) error {
+	track := ""
+	for uri, p := range w.products {
+		if p.URI == product {
+			track = uri
+		}
+	}
 	p := w.products[track]
 	p.Units, p.Asset, p.Decimals, p.Flexible, p.Suggested = price.Units, price.Asset, price.Decimals, price.Flexible, price.Suggested
 	w.products[track] = p
@@ -117,6 +128,29 @@ func (w *world) SetPrice(_ *gorm.DB, track string, price access.Price) error {
 
 func (w *world) Library(_ context.Context, buyer string, _, _ int) ([]access.Owned, error) {
 	return w.owned[buyer], nil
+}
+
+func (w *world) Holds(_ context.Context, buyer, product string) (bool, error) {
+	for _, owned := range w.owned[buyer] {
+		if p, ok := w.products[owned.Track]; ok && p.URI == product {
+			return true, nil
+		}
+	}
+	return slices.Contains(w.held[buyer], product), nil
+}
+
+func (w *world) Release(_ context.Context, uri string, _ bool) (vocab.Release, error) {
+	if r, ok := w.releases[uri]; ok {
+		return r, nil
+	}
+	return vocab.Release{}, fmt.Errorf("no release %s", uri)
+}
+
+func (w *world) Proposal(_ context.Context, uri string) (vocab.Proposal, error) {
+	if p, ok := w.proposals[uri]; ok {
+		return p, nil
+	}
+	return vocab.Proposal{}, fmt.Errorf("no proposal %s", uri)
 }
 
 func (w *world) Track(_ context.Context, uri string, fetch bool) (vocab.Track, error) {

@@ -239,6 +239,18 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/tracks/{id}/pin", page(w.Pin)},
 		{"GET", "/notices", page(w.Notices)},
 		{"GET", "/remote/{kind}", page(w.RemoteFile)},
+		{"GET", "/releases/new", page(w.ReleaseForm)},
+		{"POST", "/releases/new", form(w.SaveRelease)},
+		{"GET", "/releases/{id}", page(w.ReleaseForm)},
+		{"POST", "/releases/{id}", form(w.SaveRelease)},
+		{"POST", "/releases/{id}/withdraw", page(w.WithdrawRelease)},
+		{"GET", "/release", page(w.RemoteRelease)},
+		{"GET", "/codes", page(w.CodesPage)},
+		{"POST", "/codes", page(w.MakeCodes)},
+		{"POST", "/codes/revoke", page(w.RevokeCode)},
+		{"POST", "/codes/{id}/revoke", page(w.RevokeCodes)},
+		{"GET", "/redeem", guest(w.RedeemPage)},
+		{"POST", "/redeem", guest(w.Redeem)},
 		{"GET", "/buy", guest(w.Buy)},
 		{"POST", "/buy", guest(w.BeginPurchase)},
 		{"GET", "/purchases/{id}", guest(w.Purchase)},
@@ -263,7 +275,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/users/{name:[a-z0-9_]+}", s.either(documentFirst, document(p.Objects), page(w.ToArtist))},
 		{"GET", "/tracks/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
 		{"GET", "/notes/{id}", s.either(documentFirst, document(p.Objects), page(w.ToNote))},
-		{"GET", "/albums/{id}", s.either(documentFirst, document(p.Objects), page(w.Album))},
+		{"GET", "/albums/{id}", s.either(documentFirst, document(p.Objects), guest(w.Album))},
 	}
 }
 

@@ -39,7 +39,7 @@ CREATE TABLE release_tracks (
 );
 CREATE INDEX release_tracks_track ON release_tracks (track);
 
--- Who else is owed a part of what a product is paid; the artist has the rest. The parts are ten-thousandths.
+-- Who is owed what a product is paid, in ten-thousandths that add up to the whole; without rows, the artist alone.
 CREATE TABLE product_splits (
     product      TEXT NOT NULL,
     payee        TEXT NOT NULL,

@@ -117,7 +117,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			return tx.Model(&o).Updates(map[string]any{"words": o.Words, "seen": ""}).Error
 		})
 	}
-	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
+	prepared, err := s.prepare(ctx, o)
 	if errors.Is(err, ErrGranted) {
 		return s.twice(ctx, row, o, p)
 	}
@@ -182,6 +182,14 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, o *Order, prepared Pr
 		return err
 	}
 	return s.jobs.Insert(ctx, tx, OrderPaid{Order: o.URI})
+}
+
+// prepare makes what a paid order opens: a grant, or for a gift the code.
+func (s *Service) prepare(ctx context.Context, o Order) (PreparedGrant, error) {
+	if o.Gift {
+		return wrapped{s, o}, nil
+	}
+	return s.granter.Prepare(ctx, o.grantRequest())
 }
 
 // keep writes a payment that completes nothing.

@@ -69,6 +69,8 @@ type Product struct {
 	Version  int64
 	Price    amount.Amount
 	Decimals int
+	// Flexible says that buyers name the price themselves, from Price upward.
+	Flexible bool
 	Open     bool
 	// Monthly says that it is sold by the month, and that Version is one.
 	Monthly bool

@@ -100,6 +100,8 @@ type Library struct {
 	Total int
 	// Query is what was searched for; Sort is newest, title or artist.
 	Query, Sort string
+	// Releases lead to the releases that were bought as one.
+	Releases []Link
 	// Open are purchases that are not finished.
 	Open []OpenPurchase
 	// Withdrawn are tracks that were the listener's until their artists took them back.

@@ -96,6 +96,9 @@ func (p *Pages) RemoteArtist(w http.ResponseWriter, r *http.Request) error {
 	if p.Sellers != nil && total > 0 {
 		view.TiersURL = "/tiers?artist=" + url.QueryEscape(artist.URI)
 	}
+	if view.Releases, err = p.releasesOf(r.Context(), artist.URI); err != nil {
+		return err
+	}
 	return p.Render(w, http.StatusOK, view)
 }
 

@@ -48,6 +48,7 @@ var notices = map[string]string{
 	"paused":      "Paused. What is for this server is kept until you resume it, for seven days at most.",
 	"resumed":     "Resumed. What waited goes out now.",
 	"unpublished": "Taken back. Whoever bought it keeps it.",
+	"released":    "It is out. Your followers are told.",
 	"discarded":   "The draft was deleted.",
 	"following":   "Done. New tracks will appear in your timeline as soon as the other server has agreed.",
 	"unfollowed":  "You do not follow this artist any more.",

@@ -70,6 +70,9 @@ type Parts struct {
 	Listens   Listens
 	Purchases Purchases
 	Sales     Sales
+	Codes     Codes
+	// Owed is what the ledger says that somebody is owed.
+	Owed func(ctx context.Context, payee string, asset amount.Asset) (amount.Amount, error)
 	// Tiers and Subscriptions come together; Sellers tells what other servers sell.
 	Tiers         Tiers
 	Subscriptions Subscriptions

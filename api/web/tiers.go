@@ -32,7 +32,6 @@ type Tiers interface {
 const (
 	maxTierName  = 100
 	maxTierWords = 2000
-	maxChoices   = 500
 )
 
 // StudioTiers is GET /studio/tiers: the artist's tiers, and who subscribes.

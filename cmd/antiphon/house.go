@@ -180,7 +180,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	h.tracks = media.New(media.Config{
 		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
 	}, media.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Bundler: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
 	h.listens, err = listen.New(listen.Config{}, listen.Parts{
@@ -215,7 +215,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Listens: h.listens, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Shares: h.shares, Listens: h.listens, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
@@ -299,8 +299,12 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
+	gifts, err := h.vault.Key("gifts")
+	if err != nil {
+		return err
+	}
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
-		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Payer: payer, GiftKey: gifts[:], Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
 	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{

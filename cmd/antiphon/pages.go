@@ -48,7 +48,7 @@ func (h *house) openPages(context.Context) error {
 		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
-		Purchases: h.purchases, Sales: sales{h}, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
+		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
 		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
 		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
@@ -228,6 +228,16 @@ func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab
 		return vocab.Track{}, err
 	}
 	return vocab.ReadTrack(o.Raw)
+}
+
+// Release implements [web.Remote].
+func (t *remoteTracks) Release(ctx context.Context, uri string, kept bool) (vocab.Release, error) {
+	return t.house.inbox.Release(ctx, uri, kept)
+}
+
+// Proposal implements [web.Remote].
+func (t *remoteTracks) Proposal(ctx context.Context, uri string) (vocab.Proposal, error) {
+	return t.house.inbox.Proposal(ctx, uri)
 }
 
 // files are the CIDs of the downloads of a track elsewhere.

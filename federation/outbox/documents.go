@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -280,11 +281,21 @@ func (d *documents) proposal(ctx context.Context, product string) ([]byte, error
 		return nil, fmt.Errorf("%w: %s is not for sale", ErrNotFound, product)
 	}
 	x := vocab.Proposal{
-		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: vocab.Namespace + "AudioTrack",
+		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: resources[p.Kind], Monthly: p.Kind == access.KindTier,
 		Price: priceOf(p), Updated: p.UpdatedAt.UTC(),
 	}
-	if p.Kind == access.KindTier {
-		x.Resource, x.Monthly = vocab.Namespace+"Subscription", true
+	if p.Flexible {
+		x.Suggested = cmp.Or(p.Suggested, p.Units)
+	}
+	if d.shares != nil {
+		if x.Shares, err = d.shares(ctx, p.URI); err != nil {
+			return nil, err
+		}
 	}
 	return json.Marshal(x.Object())
+}
+
+// resources are what products of a kind are, as a proposal says it.
+var resources = map[string]string{
+	access.KindTrack: vocab.Namespace + "AudioTrack", access.KindRelease: "https://funkwhale.audio/ns#Album", access.KindTier: vocab.Namespace + "Subscription",
 }

@@ -245,3 +245,14 @@ func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool,
 	}
 	return false, nil
 }
+
+// Holds reports whether a buyer has a grant of a product here that stands.
+func (s *Service) Holds(ctx context.Context, buyer, product string) (bool, error) {
+	var n int64
+	err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("buyer = ? AND product = ? AND revoked_at IS NULL", buyer, product).
+		Where("end_time IS NULL OR end_time > ?", s.now().UTC()).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look up grants of %s: %w", product, err)
+	}
+	return n > 0, nil
+}

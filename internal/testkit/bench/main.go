@@ -39,6 +39,7 @@ var checks = []check{
 	{"inbox", "activities taken by a running instance, on both databases", (*bench).inbox},
 	{"read", "documents read from a running instance, and with a million activities stored", (*bench).read},
 	{"store", "the embedded block store against a Kubo daemon", (*bench).store},
+	{"ledger", "the embedded ledger: payments recorded, all of it checked, proofs", (*bench).ledger},
 	{"fabric", "the ledger on Hyperledger Fabric, from a command to its commit", (*bench).fabric},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"delivery", "a post to the servers of its followers against signing alone", (*bench).delivery},
