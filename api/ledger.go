@@ -45,23 +45,17 @@ type Books struct {
 	Log     *slog.Logger
 }
 
-// handlers are the two parts of the books, both bounded in what they do in a second: nobody logs in here.
-func (b *Books) handlers() (ledgers, witnesses http.Handler) {
-	if b == nil {
-		return nil, nil
-	}
-	limit := rate.NewLimiter(50, 200)
-	ledgers = b.answering(limit, map[string]func(http.ResponseWriter, *http.Request) error{
+// Handler answers everything below /ledger/ and /witness/. It is bounded in what it does in a second: nobody logs in here.
+func (b *Books) Handler() http.Handler {
+	routes := map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /ledger/key": b.key, "GET /ledger/checkpoint": b.checkpoint, "GET /ledger/proof": b.proof,
 		"GET /ledger/tile/": b.tile, "GET /ledger/entries": b.entries,
-	})
-	if b.Witness == nil {
-		return ledgers, nil
 	}
-	return ledgers, b.answering(limit, map[string]func(http.ResponseWriter, *http.Request) error{
-		"POST /witness/add-checkpoint": b.addCheckpoint, "GET /witness/key": b.witnessKey, "GET /witness/checkpoint": b.seen,
-		"GET /witness/forks": b.forks,
-	})
+	if b.Witness != nil {
+		routes["POST /witness/add-checkpoint"], routes["GET /witness/key"] = b.addCheckpoint, b.witnessKey
+		routes["GET /witness/checkpoint"], routes["GET /witness/forks"] = b.seen, b.forks
+	}
+	return b.answering(rate.NewLimiter(50, 200), routes)
 }
 
 // errNoSuch answers 404.

@@ -41,6 +41,7 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/pre/keytree"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
@@ -73,6 +74,7 @@ type instance struct {
 	actors     *actor.Registry
 	moderation *moderation.Service
 	members    *account.Service
+	listens    *listen.Service
 
 	// letters are what guests were sent, heirs who became what.
 	mu      sync.Mutex
@@ -297,6 +299,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	if o.join != nil {
 		o.join(i, queue, log)
 	}
+	i.listens = must(listen.New(listen.Config{}, listen.Parts{DB: i.db, Jobs: queue, Vault: seal, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
 	check(t, queue.Open())
 	i.queue = queue
 	config := web.Config{
@@ -308,8 +311,8 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	}
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
+		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
 		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
-		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
 		Hosts: told,
 		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))

@@ -36,11 +36,11 @@ type Parts struct {
 	Grant, Relay http.Handler
 	// Blocks is GET /ipfs/{cid}.
 	Blocks http.Handler
+	// Books answer everything below /ledger and /witness; see Books.Handler.
+	Books http.Handler
 	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
 	// whose play it is.
 	Listens http.Handler
-	// Books are everything below /ledger and /witness.
-	Books *Books
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
@@ -136,10 +136,22 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
 
+		{"GET", "/history", page(w.History)},
+		{"POST", "/history/forget", page(w.ForgetPlays)},
+		{"POST", "/history/settings", page(w.SetListening)},
+		{"GET", "/history/export.{form:csv|json}", s.person(0, downloadTime, w.ExportHistory)},
+
 		{"GET", "/settings", page(w.Settings)},
 		{"POST", "/settings/profile", form(w.SetProfile)},
 		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
 		{"POST", "/settings/custody", page(w.SetCustody)},
+		{"GET", "/settings/keys", page(w.Keys)},
+		{"GET", "/settings/keys/open", page(w.KeysToSign)},
+		{"POST", "/settings/keys", page(w.Rotate)},
+		{"POST", "/settings/keys/anew", form(w.AskAnew)},
+		{"POST", "/settings/keys/again", page(w.AskAgain)},
+		{"POST", "/settings/keys/letgo", page(w.LetGo)},
+		{"POST", "/settings/keys/library", form(w.BringLibrary)},
 		{"POST", "/settings/proxies", page(w.AddProxy)},
 		{"POST", "/settings/proxies/remove", page(w.RemoveProxy)},
 		{"POST", "/settings/sessions/end", page(w.EndSessions)},
@@ -150,6 +162,11 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/admin/hosts/retry", page(w.RetryHost)},
 		{"POST", "/admin/hosts/pause", page(w.PauseHost)},
 		{"POST", "/admin/hosts/resume", page(w.ResumeHost)},
+		{"GET", "/admin/raiden", page(w.AdminRaiden)},
+		{"GET", "/admin/raiden/confirm", page(w.ConfirmRaiden)},
+		{"POST", "/admin/raiden/acts", page(w.ActRaiden)},
+		{"POST", "/admin/raiden/acts/{id}/look", page(w.LookRaiden)},
+		{"POST", "/admin/raiden/acts/{id}/drop", page(w.DropRaiden)},
 		{"POST", "/admin/recover", page(w.MakeRecoveryLink)},
 		{"POST", "/admin/invites", page(w.MakeInvite)},
 		{"POST", "/admin/invites/{id}/end", page(w.EndInvite)},
@@ -195,6 +212,8 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/tracks/{id}/buyers", page(w.Buyers)},
 		{"GET", "/studio", page(w.Studio)},
 		{"POST", "/studio/revoke", page(w.Revoke)},
+		{"GET", "/studio/listens", page(w.StudioListens)},
+		{"POST", "/studio/pool", page(w.SetPool)},
 		{"GET", "/studio/tiers", page(w.StudioTiers)},
 		{"POST", "/studio/tiers", page(w.SaveTier)},
 		{"GET", "/studio/tiers/new", page(w.TierPage)},
@@ -207,6 +226,7 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/pool/back", page(w.GiveBackDues)},
 		{"POST", "/pool/reverse", page(w.ReverseDues)},
 		{"GET", "/orders", page(w.Orders)},
+		{"POST", "/orders/confirm", page(w.ConfirmBuyer)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
 		{"POST", "/orders/{id}/paid", page(w.MarkPaid)},
 		{"POST", "/orders/{id}/fail", page(w.GiveUpOrder)},
@@ -275,7 +295,6 @@ func (s *server) machines(p Parts) []route {
 		}
 		return bounded(limit, pageTime, h)
 	}
-	ledgers, witnesses := p.Books.handlers()
 	return []route{
 		{"GET", templates.StaticPath + "*", open(0, templates.Static())},
 		{"GET", "/media/{cid}", s.plain(p.Pages.File)},
@@ -304,8 +323,8 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
 		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
 
-		{"GET", "/ledger/*", open(0, ledgers)},
-		{"", "/witness/*", open(witness.MaxBody, witnesses)},
+		{"GET", "/ledger/*", open(0, p.Books)},
+		{"", "/witness/*", open(witness.MaxBody, p.Books)},
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},

@@ -96,6 +96,9 @@ type Order struct {
 	// GiftCode is what the buyer of a gift hands on, GiftURL where it is
 	// redeemed; empty before it is paid, and for what is no gift.
 	GiftCode, GiftURL string
+	// PayLacks says to the admin what keeps the node from paying, and what to
+	// do; empty when nothing does.
+	PayLacks string
 	// CancelAction gives the purchase up; empty hides the button.
 	CancelAction string
 	// AgainURL leads back to the buy page.
@@ -165,6 +168,8 @@ type Orders struct {
 	Instructions string
 	// Error says what was wrong with the instructions.
 	Error string
+	// Holds are buyers whose new keys no earlier key vouches for.
+	Holds []KeyHold
 }
 
 func (*Orders) page() string { return "orders" }

@@ -44,6 +44,7 @@ type actorRow struct {
 	Icon          string
 	ReceivingKey  string
 	RequestingKey string
+	KeyNumber     int64
 	State         string
 }
 

@@ -139,6 +139,7 @@ func (p *Pages) figures(ctx context.Context, view *templates.Admin) error {
 		{&view.Tracks, "tracks", "state = ?", media.Published},
 		{&view.Artists, "accounts", "role <> ?", auth.Listener},
 		{&view.Listeners, "accounts", "role = ?", auth.Listener},
+		{&view.HeldGrants, "key_holds", "state = ?", "held"},
 		{&view.FailedJobs, "river_job", "state = ?", "discarded"},
 		{&view.Reports, "reports", "state = ?", moderation.Open},
 		{&view.Signups, "accounts", "state = ?", auth.Pending},

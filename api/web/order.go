@@ -31,9 +31,17 @@ type Purchases interface {
 	Of(ctx context.Context, buyer string, limit int) ([]purchase.Purchase, error)
 	// CanPay reports whether the instance's own node can pay it now; Pay has it do so.
 	CanPay(p purchase.Purchase) bool
+	// Lacks says in words what keeps that node from paying it at this moment, and what to do; empty when nothing is known.
+	Lacks(ctx context.Context, p purchase.Purchase) string
 	Pay(ctx context.Context, id string) error
 	// GiftCode is the code that a gift pays for.
 	GiftCode(p purchase.Purchase) string
+	// Outdated are a buyer's purchases whose grants are for other keys than receiving; AskedAnew those that ask for grants
+	// anew for it; AskAgain and LetGo go on with one of these, or not.
+	Outdated(ctx context.Context, buyer, receiving string) ([]purchase.Purchase, error)
+	AskedAnew(ctx context.Context, buyer, receiving string) ([]purchase.Purchase, error)
+	AskAgain(ctx context.Context, buyer, id string) error
+	LetGo(ctx context.Context, buyer, id string) error
 }
 
 func purchasePath(b purchase.Purchase) string { return "/purchases/" + b.ID }
@@ -68,7 +76,10 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 	if invoice, ok := b.Invoiced(); ok && state == templates.OrderWaiting {
 		view.Invoice = invoiceView(invoice)
 		if maySpend(r) && p.Purchases.CanPay(b) {
-			view.PayAction = purchasePath(b) + "/pay"
+			view.PayLacks = p.Purchases.Lacks(r.Context(), b)
+			if view.PayLacks == "" {
+				view.PayAction = purchasePath(b) + "/pay"
+			}
 		}
 	}
 	if state == templates.OrderGift {
@@ -261,7 +272,7 @@ func (p *Pages) openPurchases(ctx context.Context) ([]purchase.Purchase, error) 
 		if invoice, ok := b.Invoiced(); ok && b.State == purchase.Invoiced && p.Now().After(invoice.Expires) {
 			continue
 		}
-		if b.State.Open() {
+		if b.State.Open() && b.Regrants == "" {
 			open = append(open, b)
 		}
 	}

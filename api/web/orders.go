@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"antiphon/federation/trade"
 	"antiphon/payments"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
@@ -50,6 +51,13 @@ func (p *Pages) orders(w http.ResponseWriter, r *http.Request, status int, instr
 	n := pageOf(r, listRows)
 	view := &templates.Orders{Layout: p.Layout(r), Pager: n.pager("/orders", r.URL.Query(), len(all)), Instructions: instructions, Error: wrong}
 	view.Path, view.NoIndex = "/orders", true
+	holds, err := trade.Holds(ctx, p.DB.Read, artist, listRows)
+	if err != nil {
+		return err
+	}
+	for _, h := range holds {
+		view.Holds = append(view.Holds, templates.KeyHold{Buyer: h.Buyer, Name: p.nameOf(ctx, h.Buyer), Key: h.RequestingKey, Since: h.CreatedAt})
+	}
 	for _, a := range p.Assets {
 		view.Manual = view.Manual || a.Provider == manual.Name
 	}
@@ -67,6 +75,8 @@ func (p *Pages) orders(w http.ResponseWriter, r *http.Request, status int, instr
 			row.Provider = "a code"
 		case payments.GroundGift:
 			row.Provider = "a gift of somebody else's"
+		case payments.GroundRegrant:
+			row.Provider = "bought before, for a new key"
 		}
 		if who, err := p.actor(ctx, o.Buyer); err == nil {
 			row.Buyer = p.handle(who.Name, who.Host)

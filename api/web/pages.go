@@ -18,6 +18,7 @@ import (
 	"antiphon/media"
 	"antiphon/media/ipfs"
 	"antiphon/payments/amount"
+	"antiphon/payments/treasury"
 	"antiphon/templates"
 )
 
@@ -68,6 +69,7 @@ type Parts struct {
 	Shop      Shop
 	Library   Library
 	Grants    Grants
+	Listens   Listens
 	Purchases Purchases
 	Sales     Sales
 	Codes     Codes
@@ -86,6 +88,8 @@ type Parts struct {
 	Profiles Profiles
 	Remote   Remote
 	Hosts    Hosts
+	Treasury *treasury.Service
+	Keyring  Keyring
 	HTTP     *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service

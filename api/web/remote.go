@@ -48,7 +48,7 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
 	if t.Pooled && !view.Track.Owned {
-		if view.Track.Lent, err = p.lent(r.Context(), t.ID); err != nil {
+		if view.Track.Pooled, err = p.opensInPool(r.Context(), t.ID); err != nil {
 			return err
 		}
 	}
@@ -57,6 +57,9 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 	}
 	view.NoIndex = true
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.ID); err != nil {
+		return err
+	}
+	if err := p.lending(r.Context(), view, len(t.Proposals) > 0); err != nil {
 		return err
 	}
 	if view.Talk, err = p.talk(r.Context(), t.ID, t.AttributedTo); err != nil {

@@ -77,6 +77,13 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.URI); err != nil {
 		return err
 	}
+	product, err := p.Shop.ProductOf(r.Context(), t.URI)
+	if err != nil && !errors.Is(err, access.ErrUnknownProduct) {
+		return err
+	}
+	if err := p.lending(r.Context(), view, err == nil && product.Open); err != nil {
+		return err
+	}
 	view.Away = me(r.Context()) == ""
 	if view.Away && view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
 		view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
@@ -176,7 +183,7 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 	}
 	if t.Pooled && !view.Owned {
 		var err error
-		if view.Lent, err = p.lent(ctx, t.URI); err != nil {
+		if view.Pooled, err = p.opensInPool(ctx, t.URI); err != nil {
 			return view, err
 		}
 	}

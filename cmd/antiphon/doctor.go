@@ -16,7 +16,7 @@ import (
 
 	"antiphon/internal/db"
 	"antiphon/media/ipfs"
-	"antiphon/payments/raiden"
+	"antiphon/payments/treasury"
 )
 
 // finding is what the doctor says of one part of this machine.
@@ -180,25 +180,18 @@ func lookRaiden(ctx context.Context, c *config) finding {
 	if node == nil {
 		return finding{part: f.part, level: "warn", says: "no node: tracks can only be given away, and nothing bought from here", do: "set raiden.url and raiden.asset"}
 	}
-	address, err := node.Target(ctx, "")
-	if err != nil {
-		return finding{part: f.part, level: "warn", says: "the node does not answer", do: "nothing is sold or paid until it does; check raiden.url"}
+	s := treasury.Look(ctx, node.client, node.token)
+	if s.Reached != nil {
+		return finding{part: f.part, level: "warn", says: s.Findings(node.money())[0].Says, do: "nothing is sold or paid until it does; check raiden.url"}
 	}
-	f.says = "node " + address
-	channels, err := node.client.Channels(ctx, node.token)
-	if err != nil || !hasOpen(channels) {
-		f.level, f.do = "warn", "it has no open channel for "+string(node.asset)+": nobody can pay it, and it can pay nobody"
-	}
-	return f
-}
-
-func hasOpen(channels []raiden.Channel) bool {
-	for _, channel := range channels {
-		if channel.State == "opened" {
-			return true
+	f.says = "node " + s.Address.String()
+	for _, found := range s.Findings(node.money()) {
+		if found.Level == treasury.Fail {
+			f.level, f.do = "warn", found.Part+": "+found.Says+"; `antiphon raiden check` tells more"
+			break
 		}
 	}
-	return false
+	return f
 }
 
 func lookAddress(_ context.Context, c *config) finding {

@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -46,6 +47,7 @@ import (
 	"antiphon/payments/pseudonym"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
+	"antiphon/payments/treasury"
 )
 
 // house is one instance with every room joined to the others.
@@ -62,6 +64,8 @@ type house struct {
 	node   *raidenNode
 	token  *erc20.Client
 	manual []*manual.Provider
+	// treasury is nil without a node.
+	treasury *treasury.Service
 
 	accounts   *auth.Service
 	pages      *web.Pages
@@ -78,6 +82,7 @@ type house struct {
 	tracks     *media.Service
 	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
 	shared     *fabric.Backend
 	forward    *forward.Forwarder
 	orders     *payments.Service
@@ -264,6 +269,12 @@ func (h *house) openPayments(context.Context) error {
 	if err := h.openShared(); err != nil {
 		return err
 	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
+	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
 	}
@@ -271,6 +282,13 @@ func (h *house) openPayments(context.Context) error {
 	var payer purchase.Payer
 	if h.node != nil {
 		providers, payer = []payments.Provider{h.node}, h.node
+		h.treasury = treasury.New(treasury.Parts{
+			DB: h.db, Jobs: h.jobs, Client: h.node.client, Payer: h.node.payer, Token: h.node.token, Money: h.node.money(), Log: h.log, Now: time.Now,
+			Record: func(ctx context.Context, tx *gorm.DB, who, act, subject, why string) error {
+				return moderation.Record(ctx, tx, who, act, subject, why, time.Now())
+			},
+		})
+		h.treasury.Register(h.jobs)
 	}
 	if h.token, err = newERC20(h.config, h.db, h.log); err != nil {
 		return err

@@ -31,7 +31,7 @@ func commands() []command {
 		{"ledger", "check the ledger of payments, or print its checkpoint", runLedger},
 		{"verify", "check a receipt or another signed object, without any server", runVerify},
 		{"till", "print the transaction that makes a till, for payments in a token", runTill},
-		{"raiden", "run a Raiden network for development (raiden dev)", runRaiden},
+		{"raiden", "look at this instance's Raiden node (raiden check), or run a network for development (raiden dev)", runRaiden},
 		{"fabric", "use the ledger that is shared with others, or try one (fabric dev)", runFabric},
 	}
 }

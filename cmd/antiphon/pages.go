@@ -24,7 +24,6 @@ import (
 	"antiphon/internal/httpx"
 	"antiphon/media"
 	"antiphon/payments/amount"
-	"antiphon/payments/raidendev"
 	"antiphon/templates"
 	"antiphon/vocab"
 )
@@ -55,8 +54,10 @@ func (h *house) openPages(context.Context) error {
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
 		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil, PoolHosts: h.config.Pool.Instances,
 	}, web.Parts{
-		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
-		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Pool: listening, Lends: lends, Sellers: sellers{h.fetch}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Log: h.log, Now: time.Now,
+		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
+		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Pool: listening, Lends: lends, Sellers: sellers{h.fetch},
+		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
+		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
@@ -81,9 +82,13 @@ func (h *house) openPages(context.Context) error {
 	if h.config.Federation.SignedFetch {
 		objects = h.outbox.Signed(objects)
 	}
+	books, err := h.openBooks()
+	if err != nil {
+		return err
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords,
 	})
@@ -94,11 +99,7 @@ func (h *house) openPages(context.Context) error {
 func (h *house) assets() []web.Asset {
 	var all []web.Asset
 	if h.node != nil {
-		asset := web.Asset{ID: h.node.asset, Symbol: h.config.Raiden.Symbol, Decimals: h.node.decimals, Provider: h.node.Name()}
-		if asset.Symbol == "" && asset.ID.Development() {
-			asset.Symbol = raidendev.Symbol
-		}
-		all = append(all, asset)
+		all = append(all, web.Asset{ID: h.node.asset, Symbol: h.node.symbol, Decimals: h.node.decimals, Provider: h.node.Name()})
 	}
 	if h.token != nil {
 		id, decimals := h.token.Asset()

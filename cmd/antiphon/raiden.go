@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/eip55"
 	"antiphon/payments/purchase"
 	"antiphon/payments/raiden"
+	"antiphon/payments/raidendev"
+	"antiphon/payments/treasury"
 )
 
 // historyPage is how many lines of a node's history are looked at in one call.
@@ -24,6 +27,12 @@ type raidenNode struct {
 	token    eip55.Address
 	asset    amount.Asset
 	decimals int
+	symbol   string
+}
+
+// money tells the node's amounts.
+func (n *raidenNode) money() treasury.Money {
+	return treasury.Money{Symbol: n.symbol, Decimals: n.decimals}
 }
 
 // newRaidenNode returns nil when the configuration names no node.
@@ -52,7 +61,15 @@ func newRaidenNode(c *config) (*raidenNode, error) {
 	if err != nil {
 		return nil, fmt.Errorf("raiden node: %w", err)
 	}
-	return &raidenNode{client: client, payer: raiden.NewPayer(client), token: token, asset: asset, decimals: c.Raiden.Decimals}, nil
+	return &raidenNode{client: client, payer: raiden.NewPayer(client), token: token, asset: asset, decimals: c.Raiden.Decimals, symbol: symbolOf(c.Raiden.Symbol, asset)}, nil
+}
+
+// symbolOf is what a token is called on pages.
+func symbolOf(configured string, asset amount.Asset) string {
+	if configured == "" && asset.Development() {
+		return raidendev.Symbol
+	}
+	return configured
 }
 
 // Name implements [payments.Provider].
@@ -96,6 +113,36 @@ func (n *raidenNode) Received(ctx context.Context, cursor string) (payments.Look
 
 // Pays implements [purchase.Payer].
 func (n *raidenNode) Pays(asset amount.Asset) bool { return asset == n.asset }
+
+// Lacks implements [purchase.Payer].
+func (n *raidenNode) Lacks(ctx context.Context, i purchase.Invoice) string {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	s := treasury.Look(ctx, n.client, n.token)
+	if s.Reached != nil || s.ChannelsErr != nil {
+		return "This instance's Raiden node does not answer at the moment, so it cannot pay. Start it, or pay by hand."
+	}
+	most, m := s.CanSend(), n.money()
+	switch {
+	case len(s.Open()) == 0:
+		return "This instance's Raiden node has no open channel, so it cannot pay. Open one, or pay by hand."
+	case most.IsZero():
+		return "This instance's Raiden node has nothing left to send in its channels. Top one up, or pay by hand."
+	case most.Cmp(i.Units) < 0:
+		return "This instance's Raiden node can send " + m.Words(most) + " in one payment, and this is " + m.Words(i.Units) + ". Top up a channel, or pay by hand."
+	case s.Status.State != raiden.Ready:
+		return "This instance's Raiden node is not up to date with its chain yet, so it cannot pay. Wait a little, or pay by hand."
+	}
+	for _, t := range s.Pending {
+		if t.Role == raiden.RoleInitiator || t.Initiator == s.Address {
+			return "This instance's Raiden node has another payment under way. It can pay as soon as that has ended."
+		}
+	}
+	return ""
+}
+
+// lookTime bounds how long a page waits for the node.
+const lookTime = 3 * time.Second
 
 // Pay implements [purchase.Payer].
 func (n *raidenNode) Pay(ctx context.Context, i purchase.Invoice) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -19,17 +18,13 @@ type devNetwork struct {
 	Nodes map[string]string `json:"nodes"`
 }
 
-// runRaiden runs the embedded development network.
-func runRaiden(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || args[0] != "dev" {
-		fmt.Fprint(stderr, "Usage: antiphon raiden dev [options]\n\nRuns a Raiden network for development: a hub and one node per party. Its tokens are worth nothing.\n")
-		return errUsage
-	}
+// runRaidenDev runs the embedded development network.
+func runRaidenDev(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := options("raiden dev", stderr)
 	dir := set.String("dir", "raidendev", "folder of the network's state")
 	names := set.String("nodes", "artist,listener", "names of the parties, one node each")
 	port := set.Int("port", 0, "port of the hub; the nodes have the ports above it; 0 takes any")
-	if err := parse(set, args[1:]); err != nil {
+	if err := parse(set, args); err != nil {
 		return err
 	}
 	network, err := raidendev.Open(raidendev.Config{

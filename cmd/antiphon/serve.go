@@ -76,6 +76,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	watching.Go(func() { h.restock(ctx) })
 	watching.Go(func() { h.tendPool(ctx) })
 	watching.Go(func() { h.catchup.Watch(ctx) })
+	watching.Go(func() { h.witnesses.Watch(ctx) })
 	server := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),

@@ -136,19 +136,7 @@ func (s *stage) page(u *user, path string) string {
 func TestRaidenProvider(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, func(t testing.TB) providertest.Subject {
-		dev, err := raidendev.Open(raidendev.Config{
-			Dir: t.TempDir(), Nodes: []string{"artist", "listener"}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- dev.Serve(context.WithoutCancel(t.Context())) }()
-		t.Cleanup(func() {
-			if err := errors.Join(dev.Close(), <-done); err != nil {
-				t.Error(err)
-			}
-		})
+		dev := playground(t)
 		network := raidentest.Pair{Payee: dev.Nodes()[1].URL, Payer: dev.Nodes()[2].URL, Token: dev.Token()}
 		c, err := defaultConfig()
 		if err != nil {
@@ -178,4 +166,23 @@ func TestRaidenProvider(t *testing.T) {
 			}
 		}}
 	})
+}
+
+// playground is a development network of an artist and a listener, which runs until the test ends.
+func playground(t testing.TB) *raidendev.Network {
+	t.Helper()
+	dev, err := raidendev.Open(raidendev.Config{
+		Dir: t.TempDir(), Nodes: []string{"artist", "listener"}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- dev.Serve(context.WithoutCancel(t.Context())) }()
+	t.Cleanup(func() {
+		if err := errors.Join(dev.Close(), <-done); err != nil {
+			t.Error(err)
+		}
+	})
+	return dev
 }

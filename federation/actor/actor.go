@@ -113,7 +113,7 @@ type row struct {
 	ReceivingKey  string
 	RequestingKey string
 	KeyNumber     int64
-	// Raw is a remote actor's document, or the newest key link of a local one.
+	// Raw is a remote actor's document, or the newest key link of a local one, which key_links has with those before.
 	Raw       []byte
 	FetchedAt *time.Time
 	CreatedAt time.Time

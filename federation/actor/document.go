@@ -77,10 +77,8 @@ func (r *Registry) describe(ctx context.Context, stored row) (vocab.Actor, error
 		a.ReceivingKeys = []vocab.Key{vocab.ReceivingKey(uri, n, stored.ReceivingKey)}
 		a.RequestingKeys = []vocab.Key{vocab.RequestingKey(uri, n, stored.RequestingKey)}
 	}
-	if len(stored.Raw) > 0 {
-		a.KeyLinks = []json.RawMessage{stored.Raw}
-	}
-	return a, nil
+	a.KeyLinks, err = r.links(ctx, stored)
+	return a, err
 }
 
 func (r *Registry) describeInstance(ctx context.Context, a *vocab.Actor) error {
@@ -108,5 +106,10 @@ func (r *Registry) actor(ctx context.Context, stored row) (Actor, error) {
 	if stored.Icon != "" {
 		a.Icon = r.config.FileURL(stored.Icon, stored.Name+".jpg")
 	}
-	return a, nil
+	if stored.KeyNumber < 2 {
+		return a, nil
+	}
+	var err error
+	a.KeyLinks, err = r.links(ctx, stored)
+	return a, err
 }

@@ -180,15 +180,23 @@ func (r *Registry) SetListenerKeys(ctx context.Context, tx *gorm.DB, actorURI, r
 	if err := checkListenerKeys(receiving, requesting); err != nil {
 		return fmt.Errorf("keys of %s: %w", actorURI, err)
 	}
-	err := tx.WithContext(ctx).Model(&row{}).
+	tx = tx.WithContext(ctx)
+	changed := tx.Model(&row{}).
 		Where("uri = ? AND local AND NOT (receiving_key = ? AND requesting_key = ?)", actorURI, receiving, requesting).
 		Updates(map[string]any{
 			"receiving_key": receiving, "requesting_key": requesting, "key_number": gorm.Expr("key_number + 1"), "raw": []byte(link),
-		}).Error
-	if err != nil {
-		return fmt.Errorf("write keys of %s: %w", actorURI, err)
+		})
+	if changed.Error != nil {
+		return fmt.Errorf("write keys of %s: %w", actorURI, changed.Error)
 	}
-	return nil
+	if changed.RowsAffected == 0 {
+		return nil
+	}
+	var number int64
+	if err := tx.Model(&row{}).Where("uri = ?", actorURI).Pluck("key_number", &number).Error; err != nil {
+		return fmt.Errorf("read keys of %s: %w", actorURI, err)
+	}
+	return keepLink(tx, actorURI, number, link, r.utc())
 }
 
 // SetProfile changes what a local actor shows of itself. Summary is HTML that was sanitized; icon is a CID or empty.

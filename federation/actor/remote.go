@@ -63,6 +63,15 @@ func (r *Registry) Find(ctx context.Context, uri string, fresh bool) (Actor, err
 	return found, err
 }
 
+// Renew returns an actor as its server describes it now, however lately that was asked. It is for what the actor itself
+// has just signed and what does not fit what is known of it: nobody else may have a server asked like this.
+func (r *Registry) Renew(ctx context.Context, uri string) (Actor, error) {
+	if r.Own(uri) {
+		return r.Local(ctx, uri)
+	}
+	return r.refresh(ctx, uri)
+}
+
 // refresh fetches an actor, in one flight for all who wait, and remembers for a minute that it could not be had.
 func (r *Registry) refresh(ctx context.Context, uri string) (Actor, error) {
 	if f, ok := recall(r, r.failed, uri); ok && r.now().Sub(f.at) < pause {

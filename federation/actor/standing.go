@@ -39,6 +39,9 @@ func (r *Registry) SetUnlisted(ctx context.Context, tx *gorm.DB, uri string, unl
 // is answered with ErrGone. Its signing keys stay, so that the news can be signed; its follows are for the caller to
 // end once it is told.
 func (r *Registry) Delete(ctx context.Context, tx *gorm.DB, uri string) error {
+	if err := tx.WithContext(ctx).Where("actor = ?", uri).Delete(&linkRow{}).Error; err != nil {
+		return fmt.Errorf("drop key links of %s: %w", uri, err)
+	}
 	return r.set(ctx, tx, uri, map[string]any{
 		"state": Gone, "display": "", "summary": "", "icon": "", "receiving_key": "", "requesting_key": "", "key_number": 0, "raw": nil,
 		"moved_to": "", "also_known_as": "",

@@ -59,6 +59,8 @@ type Options struct {
 	Inbox inbox.Config
 	// AllowList admits only hosts that are listed.
 	AllowList bool
+	// Taken is told of each activity that an inbox elsewhere has taken; it may be nil.
+	Taken func(ctx context.Context, activity string) error
 }
 
 // Instance is a running server.
@@ -160,7 +162,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
 	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
-		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Shares: i.Goods.shares, Listens: i.Listens, Log: log, Now: i.Clock.Now,
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Shares: i.Goods.shares, Taken: options.Taken, Listens: i.Listens, Log: log, Now: i.Clock.Now,
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return i.Inbox.Receive(ctx, tx, from, raw)
 		},

@@ -13,6 +13,7 @@ const (
 	TidingTakedown = "takedown" // About is the track's title, Words the reason
 	TidingRestored = "restored" // About is the track's title
 	TidingMoved    = "moved"    // About is the old account's URI, Words the new one's
+	TidingNewKeys  = "newkeys"  // About is the URI of a buyer whose new keys no earlier key vouches for
 	TidingOutcome  = "outcome"  // About is who was reported, Words what came of it
 
 	TidingPool = "pool" // Words what a member of the listening pool should know

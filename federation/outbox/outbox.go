@@ -44,10 +44,10 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	HTTP   *httpx.Client
 	Goods  Goods
-	// Listens may be nil, and nothing is told of what members hear.
-	Listens Listens
 	// Shares says who is owed what a product is paid, for its proposal; none, or a nil Shares, means the artist alone.
 	Shares func(ctx context.Context, product string) ([]vocab.Share, error)
+	// Listens may be nil, and nothing is told of what members hear.
+	Listens Listens
 	// Taken is told of each activity that an inbox elsewhere has taken; it may be told again. It may be nil.
 	Taken func(ctx context.Context, activity string) error
 	// Receive takes an activity for local recipients inside tx; it is inbox.Inbox's method of that name.
@@ -67,8 +67,8 @@ type Outbox struct {
 	hosts   *discover.Hosts
 	http    *httpx.Client
 	goods   Goods
-	listens Listens
 	shares  func(ctx context.Context, product string) ([]vocab.Share, error)
+	listens Listens
 	taken   func(ctx context.Context, activity string) error
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
 	log     *slog.Logger

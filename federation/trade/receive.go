@@ -30,6 +30,9 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return s.reject(ctx, offer, s.ownerOf(offer), "malformed", "The offer is malformed.")
 	}
+	if a.Receipt != "" {
+		return s.regrant(ctx, in, a)
+	}
 	p, err := s.Access.Product(ctx, a.Product)
 	if errors.Is(err, access.ErrUnknownProduct) || err == nil && a.Proposal != p.URI+"/proposal" {
 		return s.reject(ctx, offer, s.ownerOf(offer), "unknown-product", "There is no such product here.")
@@ -37,15 +40,21 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err != nil {
 		return err
 	}
-	buyer, err := s.Actors.Find(ctx, in.Actor.URI, true)
+	buyer, err := s.described(ctx, in.Actor.URI, func(b actor.Actor) bool { return holds(b, a) })
 	if err != nil {
 		return fmt.Errorf("fetch buyer: %w", err)
 	}
-	if buyer.ReceivingKey != a.ReceivingKey || buyer.RequestingKey != a.RequestingKey {
+	if !holds(buyer, a) {
 		return s.reject(ctx, offer, p.Artist, "unknown-key", "The keys of the offer are not the ones that you publish.")
 	}
 	if err := s.Access.CheckReceivingKey(ctx, p.URI, a.ReceivingKey); err != nil {
 		return s.reject(ctx, offer, p.Artist, "bad-key", "Nothing can be granted to this receiving key.")
+	}
+	if good, err := s.vouched(ctx, p.Artist, buyer); err != nil {
+		return err
+	} else if !good {
+		return s.reject(ctx, offer, p.Artist, "new-keys", "Your keys are not the ones that you bought with before, and no statement of the old ones vouches for them. "+
+			"The artist was told and can let you go on; then buy again. If you still have the old key, have something granted anew with it: that will do, too.")
 	}
 	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
@@ -315,7 +324,10 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 		if err != nil {
 			return err
 		}
-		return s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys)
+		if err := s.Access.TakeGrant(ctx, tx, g, verified.Raw, keys); err != nil {
+			return err
+		}
+		return s.confirmGrant(ctx, tx, g)
 	})
 	if err != nil || !s.Actors.Own(g.ID) {
 		return err

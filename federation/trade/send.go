@@ -26,6 +26,10 @@ func (s *Service) sendOffer(ctx context.Context, id string) error {
 	if s.ofGuest(p.Offer, p.Buyer) {
 		return s.placeForGuest(ctx, p)
 	}
+	if len(p.Signed) > 0 {
+		object := vocab.Ref{Raw: p.Signed, Types: []string{"Agreement"}}
+		return s.send(ctx, nil, vocab.Activity{ID: p.Offer, Type: vocab.VerbOffer, Actor: p.Buyer, Object: object, To: []string{p.Artist}})
+	}
 	nonce, err := base64.RawURLEncoding.DecodeString(p.Nonce)
 	if err != nil {
 		return fmt.Errorf("nonce of purchase %s: %w", id, err)

@@ -42,11 +42,11 @@ type bank struct {
 	made []payments.Payment
 }
 
-const safe = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+const tillAddress = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
 
 func (*bank) Name() string                                   { return "raiden" }
 func (*bank) Asset() (amount.Asset, int)                     { return asset, 6 }
-func (*bank) Target(context.Context, string) (string, error) { return safe, nil }
+func (*bank) Target(context.Context, string) (string, error) { return tillAddress, nil }
 func (*bank) Pays(a amount.Asset) bool                       { return a == asset }
 
 func (b *bank) Received(_ context.Context, cursor string) (payments.Look, error) {
@@ -65,10 +65,13 @@ func (b *bank) Pay(_ context.Context, i purchase.Invoice) error {
 		}
 	}
 	b.made = append(b.made, payments.Payment{
-		Ref: strconv.Itoa(len(b.made)), Initiator: safe, Target: i.Target, Identifier: i.Identifier, Amount: amount.Amount{Units: i.Units, Asset: i.Asset},
+		Ref: strconv.Itoa(len(b.made)), Initiator: tillAddress, Target: i.Target, Identifier: i.Identifier, Amount: amount.Amount{Units: i.Units, Asset: i.Asset},
 	})
 	return nil
 }
+
+// Lacks implements purchase.Payer.
+func (*bank) Lacks(context.Context, purchase.Invoice) string { return "" }
 
 func (b *bank) sums() []string {
 	b.mu.Lock()

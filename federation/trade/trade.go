@@ -69,6 +69,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f access.GrantChanged) error { return s.sendChange(ctx, f.Grant) })
 	worker(q, func(ctx context.Context, f access.KfragsDropped) error { return s.sendDrops(ctx, f.Grant, f.Set) })
 	worker(q, func(ctx context.Context, f access.GrantRevoked) error { return s.sendRevocation(ctx, f.Grant) })
+	worker(q, s.tellKeys)
 	s.registerSubscriptions(q)
 	s.registerPool(q)
 }
@@ -87,6 +88,7 @@ func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbDelete, string(vocab.KindAccessGrant), s.judged(s.revoked))
 	in.Handle(vocab.VerbDelete, string(vocab.KindKeyFragment), s.judged(s.dropped))
 	in.Handle(vocab.VerbAccept, string(vocab.VerbDelete), s.judged(s.erased))
+	in.Handle(vocab.VerbAccept, string(vocab.KindAccessGrant), s.judged(s.arrived))
 	s.receiveSubscriptions(in)
 	s.receivePool(in)
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {

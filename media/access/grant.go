@@ -34,9 +34,11 @@ type grantRow struct {
 	EndTime       *time.Time
 	RevokedAt     *time.Time
 	// Reason is what the artist said when taking the grant back.
-	Reason    string
-	UpdatedAt time.Time
-	CreatedAt time.Time
+	Reason string
+	// ReplacedBy is the grant that was made in this one's place, for other keys.
+	ReplacedBy string
+	UpdatedAt  time.Time
+	CreatedAt  time.Time
 }
 
 func (grantRow) TableName() string { return "grants" }

@@ -37,6 +37,8 @@ type Prepared struct {
 	service *Service
 	grant   grantRow
 	set     *madeSet
+	// replaces are the grants in whose place this one is made.
+	replaces []string
 }
 
 // Prepare makes the first set of key fragments of a grant and seals each to its proxy. What it needs to know of the
@@ -62,10 +64,6 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := s.candidates(ctx, r.Artist, r.Buyer, r.Product)
-	if err != nil {
-		return nil, err
-	}
 	now := s.utc()
 	g := grantRow{
 		URI: s.base + "/grants/" + newID(), Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: r.Version,
@@ -80,6 +78,15 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 		g.EndTime = &end
 	}
 	if g.Items, err = text(items); err != nil {
+		return nil, err
+	}
+	return s.first(ctx, g)
+}
+
+// first makes the first set of a new grant.
+func (s *Service) first(ctx context.Context, g grantRow) (*Prepared, error) {
+	candidates, err := s.candidates(ctx, g.Artist, g.Buyer, g.Product)
+	if err != nil {
 		return nil, err
 	}
 	set, err := s.split(ctx, g, 1, candidates[:min(len(candidates), s.config.Proxies)])
@@ -143,6 +150,9 @@ func (s *Service) items(ctx context.Context, product string, version int) ([]voc
 
 // Issue writes the grant, its fragments and the jobs that deliver them inside tx, and returns the grant's URI.
 func (p *Prepared) Issue(ctx context.Context, tx *gorm.DB) (string, error) {
+	if err := p.replace(tx); err != nil {
+		return "", err
+	}
 	if err := tx.Create(&p.grant).Error; err != nil {
 		return "", fmt.Errorf("write grant: %w", err)
 	}

@@ -221,13 +221,15 @@ func (s *Service) Withdrawals(ctx context.Context, buyer string, limit int) ([]W
 type Owned struct {
 	Track, Artist, Grant string
 	ReceivedAt           time.Time
+	// Ends is when the grant ends, as one of a tier does; nil for good.
+	Ends *time.Time
 }
 
 // Library returns what a buyer owns, newest first; what the pool lends is not among it.
 func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) ([]Owned, error) {
 	var owned []Owned
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
-		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at").
+		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at, grants_held.end_time AS ends").
 		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL AND NOT grants_held.pool", buyer).Where(standing, s.now().UTC(), s.now().UTC()).
 		Order("grants_held.received_at DESC, grant_items.track").Offset(offset).Limit(limit).Scan(&owned).Error
 	return owned, err

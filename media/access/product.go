@@ -227,7 +227,7 @@ func (s *Service) Capsules(ctx context.Context, track string) ([]Capsule, error)
 // the product is in, and for no later one.
 func (s *Service) Granted(ctx context.Context, buyer, product string) (string, error) {
 	var g grantRow
-	err := s.db.Read.WithContext(ctx).Where("buyer = ? AND product = ? AND revoked_at IS NULL", buyer, product).
+	err := s.db.Read.WithContext(ctx).Where("buyer = ? AND product = ? AND revoked_at IS NULL AND replaced_by = ''", buyer, product).
 		Where("end_time IS NULL OR version = (SELECT version FROM products WHERE uri = ?)", product).
 		Order("version DESC").Take(&g).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

@@ -89,11 +89,15 @@ func (a *Asset) UnmarshalText(text []byte) error {
 // Value stores the asset as text.
 func (a Asset) Value() (driver.Value, error) { return string(a), nil }
 
-// Scan reads the asset from a text column.
+// Scan reads the asset from a text column. The empty text is no asset: that of what costs nothing.
 func (a *Asset) Scan(src any) error {
 	text, err := scanText(src)
 	if err != nil {
 		return err
+	}
+	if text == "" {
+		*a = ""
+		return nil
 	}
 	return a.UnmarshalText([]byte(text))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"antiphon/payments/amount"
 )
@@ -25,6 +26,11 @@ func (s *Service) Accepted(tx *gorm.DB, artist, offer string, t Terms) error {
 	p, err := one(tx.Where("offer = ? AND artist = ?", offer, artist), offer)
 	if err != nil {
 		return err
+	}
+	if p.State == Granted && p.Agreement == "" && differs(p, t) == "" {
+		// The grant has overtaken this; the receipt, which names the agreement, may still be on its way.
+		p.Agreement = t.Agreement
+		return s.move(tx, &p, Granted)
 	}
 	if p.State != Offered {
 		return nil
@@ -120,8 +126,10 @@ func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, pro
 	if errors.Is(err, ErrNotFound) {
 		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement; one may also come
 		// before the answer to its offer. What waits is taken first.
-		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND NOT gift", product, artist, buyer).
-			Order("CASE state WHEN 'refused' THEN 1 WHEN 'granted' THEN 2 ELSE 0 END, created_at DESC"), product)
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND NOT gift", product, artist, buyer).Order(clause.OrderBy{Expression: clause.Expr{
+			SQL:  "CASE WHEN receiving_key = ? THEN 0 ELSE 1 END, CASE state WHEN ? THEN 0 WHEN ? THEN 2 WHEN ? THEN 3 ELSE 1 END, created_at DESC",
+			Vars: []any{receiving, Offered, Refused, Granted},
+		}}), product)
 	}
 	if err != nil {
 		return err

@@ -37,6 +37,16 @@ func (s *Service) CanPay(p Purchase) bool {
 	return ok && s.Payer != nil && p.State == Invoiced && s.Payer.Pays(invoice.Asset) && (p.Doubt || s.Now().Before(invoice.Expires))
 }
 
+// Lacks says in words what keeps the instance's own node from paying a purchase that it could pay, and what to do; empty
+// when nothing is known.
+func (s *Service) Lacks(ctx context.Context, p Purchase) string {
+	invoice, ok := p.Invoiced()
+	if !ok || !s.CanPay(p) {
+		return ""
+	}
+	return s.Payer.Lacks(ctx, invoice)
+}
+
 // Pay tells the instance's own node to pay a purchase. The caller decides who may spend its money.
 func (s *Service) Pay(ctx context.Context, id string) error {
 	p, err := s.ByID(ctx, id)

@@ -75,12 +75,16 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
-	// Doubt is set while our own node was told to pay and has not said that it did not.
-	Doubt bool
 	// Code is one that is redeemed, until the seller has answered. Gift says that the buyer pays for a code to give away,
 	// see [Service.GiftCode].
-	Code      string
-	Gift      bool
+	Code string
+	Gift bool
+	// Regrants is the receipt of an earlier purchase whose grant is asked for anew, and Signed the agreement as its buyer
+	// signed it; both are empty for a purchase.
+	Regrants string
+	Signed   []byte
+	// Doubt is set while our own node was told to pay and has not said that it did not.
+	Doubt     bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -117,6 +121,8 @@ type Payer interface {
 	// Pay pays an invoice once, however often it is called: it looks for the payment in the node's history first. A
 	// [*Refusal] says in words why it cannot be paid at the moment.
 	Pay(ctx context.Context, i Invoice) error
+	// Lacks says in words what keeps the node from paying an invoice now, and what to do; empty when nothing is known.
+	Lacks(ctx context.Context, i Invoice) string
 }
 
 // Parts are what the room is joined with.
@@ -148,11 +154,11 @@ type Request struct {
 	Amount                               amount.Amount
 	Decimals                             int
 	ReceivingKey, RequestingKey          string
-	// Period is the month that is bought; 0 for what is bought for good.
-	Period int64
 	// Code is one that is redeemed: the Amount is nothing then. Gift buys a code to give away.
 	Code string
 	Gift bool
+	// Period is the month that is bought; 0 for what is bought for good.
+	Period int64
 }
 
 // Begin makes a purchase and the job that offers it to the seller. While one of the same product and month is open at the
@@ -174,8 +180,8 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	}
 	begin := func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
-		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ? AND NOT gift", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
-		if err == nil && !s.stale(old) && !r.Gift && (old.State == Granted || r.Code == old.Code && (old.settled() || old.Units == r.Amount.Units)) {
+		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ? AND NOT gift AND regrants = ''", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
+		if err == nil && !s.stale(old) && !r.Gift && (old.State == Granted || old.Doubt || r.Period > 0 && old.State == Offered || r.Code == old.Code && (old.settled() || old.Units == r.Amount.Units)) {
 			p = old
 			return nil
 		}
@@ -234,10 +240,16 @@ func (s *Service) Agreed(ctx context.Context, agreement string) (bool, error) {
 	return n > 0, err
 }
 
-// Awaits reports whether any user of this instance is buying from an artist.
+// overtaken is how long after a grant its agreement and its receipt may still be on their way.
+const overtaken = time.Hour
+
+// Awaits reports whether any user of this instance is buying from an artist, or has the grant and still lacks what was
+// sent before it.
 func (s *Service) Awaits(ctx context.Context, artist string) (bool, error) {
 	var n int64
-	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ? AND state NOT IN ?", artist, []State{Granted, Refused}).Count(&n).Error
+	err := s.DB.Read.WithContext(ctx).Model(&Purchase{}).Where("artist = ?", artist).
+		Where("state NOT IN ? OR state = ? AND receipt = '' AND updated_at > ?", []State{Granted, Refused}, Granted, s.utc().Add(-overtaken)).
+		Count(&n).Error
 	return n > 0, err
 }
 

@@ -31,9 +31,13 @@ const (
 type node struct {
 	paid []purchase.Invoice
 	err  error
+	// lacks is what keeps it from paying.
+	lacks string
 }
 
 func (n *node) Pays(a amount.Asset) bool { return a == asset }
+
+func (n *node) Lacks(context.Context, purchase.Invoice) string { return n.lacks }
 
 func (n *node) Pay(_ context.Context, i purchase.Invoice) error {
 	if n.err == nil {

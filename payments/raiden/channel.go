@@ -23,6 +23,32 @@ type Channel struct {
 	PartnerNetwork string // python only: reachable, unreachable, unknown
 }
 
+// Open reports whether payments can go through the channel.
+func (c Channel) Open() bool { return c.State == "opened" }
+
+// Online says whether the partner is there: "reachable", "unreachable" or "unknown", where the node does not tell.
+func (c Channel) Online() string {
+	switch c.PartnerNetwork {
+	case "reachable", "unreachable":
+		return c.PartnerNetwork
+	default:
+		return "unknown"
+	}
+}
+
+// TheirsAtLeast is what the partner can certainly send: what it was paid through the channel and has not paid back. What
+// the partner deposited itself no node tells.
+func (c Channel) TheirsAtLeast() amount.Units {
+	deposit, gone := c.TotalDeposit.Big(), c.TotalWithdraw.Big()
+	paid := deposit.Sub(deposit, gone)
+	paid.Sub(paid, c.Balance.Big())
+	units, err := amount.UnitsFromBig(paid)
+	if err != nil {
+		return amount.Units{} // it has paid more than it was paid
+	}
+	return units
+}
+
 // OpenRequest asks for a channel. Timeouts are in blocks and optional; the light dialect ignores them.
 type OpenRequest struct {
 	Token         eip55.Address

@@ -17,9 +17,10 @@ var (
 	ErrInsufficientFunds = errors.New("insufficient funds")
 	// ErrUnavailable means that the node could not be asked, or is not ready; nothing was sent, ask again later.
 	ErrUnavailable = errors.New("raiden node unavailable")
-	// ErrUnknownOutcome means that a payment may or may not have been made. Look into the history (Payer.PayOnce
-	// does); never send it again blindly, because a node takes the same identifier twice.
-	ErrUnknownOutcome = errors.New("outcome of the payment is unknown")
+	// ErrUnknownOutcome means that a payment, or a change of a channel, may or may not have been made. Look into the
+	// history (Payer.PayOnce does) or at the channel; never send a payment again blindly, because a node takes the same
+	// identifier twice.
+	ErrUnknownOutcome = errors.New("outcome is unknown")
 	// ErrBusy means that another outgoing payment of this node is not finished; nothing was sent.
 	ErrBusy = errors.New("another payment of this node is under way")
 	// ErrIdentifierUsed means that the identifier was already spent on another amount to the same target.
@@ -74,11 +75,14 @@ func (r call) isPayment() bool {
 	return r.method == http.MethodPost && strings.HasPrefix(r.path, "/payments/")
 }
 
+// moves reports whether the call moves money, on the chain or off it: what it does when its answer is lost is not known.
+func (r call) moves() bool { return r.blocks }
+
 // transportError: only a connection that was never made is certain to have sent nothing.
 func transportError(r call, err error) error {
 	kind := ErrUnavailable
 	var dial *net.OpError
-	if r.isPayment() && (!errors.As(err, &dial) || dial.Op != "dial") {
+	if r.moves() && (!errors.As(err, &dial) || dial.Op != "dial") {
 		kind = ErrUnknownOutcome
 	}
 	return &Error{Op: r.op(), kind: kind, cause: err}
@@ -102,7 +106,7 @@ func statusError(r call, status int, contentType string, body []byte) error {
 		e.kind = conflictKind(r, e.Message)
 	case status == http.StatusServiceUnavailable && fromNode, status >= 300 && status < 400, status == http.StatusTooManyRequests:
 		e.kind = ErrUnavailable
-	case r.isPayment():
+	case r.moves() && (r.isPayment() || status >= 500 || status == http.StatusRequestTimeout):
 		// 500 may come before or after the transfer has left, 502, 503 and 504 from a proxy as well.
 		e.kind = ErrUnknownOutcome
 	case status >= 500 || status == http.StatusRequestTimeout:

@@ -187,3 +187,41 @@ func (w *wirePending) pending() (PendingTransfer, error) {
 	}
 	return p, nil
 }
+
+// Last returns the last lines of a token's history, oldest first: at most n (1 to MaxPage). Nodes give the oldest lines
+// first and do not say how many there are, so the end is searched for, beginning at the position near, which Page.Next of
+// an earlier call is good for.
+func (c *Client) Last(ctx context.Context, token eip55.Address, near, n int) (Page, error) {
+	n = min(max(n, 1), MaxPage)
+	has := func(position int) (bool, error) {
+		page, err := c.Payments(ctx, token, position, 1)
+		return page.Next > position, err
+	}
+	// Positions below low are there, high is not.
+	low, high := 0, max(near, 0)
+	for {
+		there, err := has(high)
+		if err != nil {
+			return Page{}, err
+		}
+		if !there {
+			break
+		}
+		if low, high = high+1, max(2*high, 64); high > maxHistory {
+			return Page{}, fmt.Errorf("history is longer than %d lines: %w", maxHistory, ErrProtocol)
+		}
+	}
+	for low < high {
+		middle := (low + high) / 2
+		there, err := has(middle)
+		if err != nil {
+			return Page{}, err
+		}
+		if there {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return c.Payments(ctx, token, max(low-n, 0), n)
+}

@@ -3,8 +3,10 @@ package raiden
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
+	"antiphon/payments/amount"
 	"antiphon/payments/eip55"
 )
 
@@ -116,4 +118,33 @@ func (c *Client) Tokens(ctx context.Context) ([]eip55.Address, error) {
 	var out []eip55.Address
 	err := c.do(ctx, call{method: http.MethodGet, path: "/tokens", out: &out})
 	return out, err
+}
+
+// UserDeposit is what the node has paid in for services of the network (path finding and watching), in smallest units of
+// the service token. ErrNotFound means that the node does not tell.
+func (c *Client) UserDeposit(ctx context.Context) (amount.Units, error) {
+	r := call{method: http.MethodGet, path: "/user_deposit/"}
+	var raw json.RawMessage
+	r.out = &raw
+	if err := c.do(ctx, r); err != nil {
+		var e *Error
+		// Nodes that know only the other verbs of this path say so in their own ways.
+		if errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented || e.Status == http.StatusInternalServerError) {
+			e.kind = ErrNotFound
+		}
+		return amount.Units{}, err
+	}
+	var plain number
+	if json.Unmarshal(raw, &plain) == nil && plain != "" {
+		return plain.units()
+	}
+	var told map[string]json.RawMessage
+	if json.Unmarshal(raw, &told) == nil {
+		for _, name := range []string{"effective_balance", "balance", "amount", "total_deposit"} {
+			if text, ok := told[name]; ok && json.Unmarshal(text, &plain) == nil {
+				return plain.units()
+			}
+		}
+	}
+	return amount.Units{}, &Error{Op: r.op(), Status: http.StatusOK, Message: "no amount", kind: ErrNotFound}
 }

@@ -26,12 +26,11 @@ func NewPayer(c *Client) *Payer { return &Payer{client: c, turn: make(chan struc
 // is still pending; ErrUnknownOutcome that this very payment is, or may be: call again later. ErrIdentifierUsed means
 // that the identifier was paid with another amount.
 func (p *Payer) PayOnce(ctx context.Context, req PayRequest) (Payment, error) {
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-		return Payment{}, fmt.Errorf("wait for the turn to pay: %w: %w", ErrBusy, ctx.Err())
+	done, err := p.wait(ctx)
+	if err != nil {
+		return Payment{}, err
 	}
+	defer done()
 	own, err := p.client.Address(ctx)
 	if err != nil {
 		return Payment{}, fmt.Errorf("pay once: %w", err)
@@ -47,6 +46,34 @@ func (p *Payer) PayOnce(ctx context.Context, req PayRequest) (Payment, error) {
 		return made, nil
 	}
 	return p.client.Pay(ctx, req)
+}
+
+// Change runs a change of a channel of a token while no payment of this node is under way, and keeps payments waiting
+// until it has ended. It waits for its turn until the context ends; ErrBusy means that change was not called.
+func (p *Payer) Change(ctx context.Context, token eip55.Address, change func(context.Context, *Client) (Channel, error)) (Channel, error) {
+	done, err := p.wait(ctx)
+	if err != nil {
+		return Channel{}, err
+	}
+	defer done()
+	own, err := p.client.Address(ctx)
+	if err != nil {
+		return Channel{}, fmt.Errorf("change channel: %w", err)
+	}
+	if err := p.idle(ctx, own, PayRequest{Token: token}); err != nil {
+		return Channel{}, fmt.Errorf("change channel: %w", err)
+	}
+	return change(ctx, p.client)
+}
+
+// wait waits for the turn to have the node do something; done ends the turn.
+func (p *Payer) wait(ctx context.Context) (done func(), err error) {
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the node's turn: %w: %w", ErrBusy, ctx.Err())
+	}
 }
 
 // idle refuses while a transfer that this node began is pending, be it by this process or another.

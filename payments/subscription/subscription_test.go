@@ -38,6 +38,8 @@ type node struct {
 
 func (n *node) Pays(a amount.Asset) bool { return a == asset }
 
+func (n *node) Lacks(context.Context, purchase.Invoice) string { return "" }
+
 // Pay pays an identifier once, as the real payer does, which looks in the node's history first.
 func (n *node) Pay(_ context.Context, i purchase.Invoice) error {
 	n.mu.Lock()

@@ -112,6 +112,21 @@ func pages() map[string]View {
 	}}
 	out["settings-artist"] = &withProxies
 
+	audiences := []Choice{{Value: "nobody", Selected: true}, {Value: "artist"}, {Value: "followers"}}
+	history := &History{Layout: layout("/history", user), Older: "/history?after=x", Recording: true, Audiences: audiences}
+	for n, track := range all[:5] {
+		history.Plays = append(history.Plays, HeardTrack{ID: "x", Track: track, When: now.Add(-time.Duration(n*n) * time.Hour), Heard: track.Duration - time.Duration(n*40)*time.Second, Counted: n != 3})
+	}
+	out["history"] = history
+	out["history-empty"] = &History{Layout: layout("/history", user), Audiences: audiences}
+	listens := &Listens{Layout: layout("/studio/listens", user), Since: now.AddDate(0, 0, -19), Plays: 1283, Elsewhere: 412, Few: 7, Least: 5, Pager: Pager{Page: 1, Pages: 1}}
+	for n, track := range all[:5] {
+		listens.Tracks = append(listens.Tracks, TrackListens{ID: "1", Track: track, Plays: 1000 - 300*n, Listeners: 80 - 20*n, Elsewhere: 400 - 100*n, Pooled: n%2 == 0})
+	}
+	listens.Tracks[4].Plays, listens.Tracks[4].Listeners, listens.Tracks[4].Elsewhere = 0, 0, 0
+	out["listens"] = listens
+	out["listens-empty"] = &Listens{Layout: layout("/studio/listens", user), Since: now.AddDate(0, 0, -19), Least: 5}
+
 	out["upload"] = &Upload{Layout: layout("/upload", user), MaxBytes: 2 << 30, Formats: []string{"FLAC", "WAV", "AIFF", "ALAC", "MP3", "Ogg"}}
 	licenses := []Choice{{Value: "", Label: "All rights reserved", Selected: true}, {Value: "by", Label: "CC BY 4.0"}, {Value: "by-sa", Label: "CC BY-SA 4.0"}}
 	assets := []Choice{{Value: "dev", Label: "Development tokens", Selected: true}, {Value: "usdc", Label: "USDC on Arbitrum"}}
@@ -286,6 +301,8 @@ func pages() map[string]View {
 		{Name: "slow.example", Software: "funkwhale 1.4.0", Music: true, State: "suspect", Waiting: 1, Oldest: now.Add(-time.Minute), Words: "context deadline exceeded", Retry: true},
 		{Name: "music.example", Software: "antiphon 0.1.0", Music: true, Newer: true, State: "ok"},
 	}}
+
+	maps.Copy(out, raidenPages(user))
 
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"

@@ -1,1 +1,0 @@
-import{o as a,p as b,q as c,r as d}from"./chunk-2XFZWFR2.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-WE63IGO2.js";import"./chunk-UWV5WRAM.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d,f as e}from"./chunk-5O3O6M7B.js";import"./chunk-IGQUPRDX.js";import"./chunk-DNTTA5PH.js";import"./chunk-EGFDIN6I.js";import"./chunk-2XFZWFR2.js";import"./chunk-5G4Y3RPZ.js";import"./chunk-WE63IGO2.js";import"./chunk-UWV5WRAM.js";import"./chunk-SQE76S5B.js";export{c as forget,b as open,e as start,d as startOf,a as supported};
