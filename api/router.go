@@ -251,6 +251,7 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/releases/new", form(w.SaveRelease)},
 		{"GET", "/releases/{id}", page(w.ReleaseForm)},
 		{"POST", "/releases/{id}", form(w.SaveRelease)},
+		{"GET", "/releases/{id}/buyers", page(w.ReleaseBuyers)},
 		{"POST", "/releases/{id}/withdraw", page(w.WithdrawRelease)},
 		{"GET", "/release", page(w.RemoteRelease)},
 		{"GET", "/codes", page(w.CodesPage)},

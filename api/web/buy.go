@@ -308,7 +308,7 @@ var errNotForSale = &Fault{
 // priceOf reads a price; what is free may name no asset.
 func priceOf(units, asset string) (amount.Amount, error) {
 	if units == "0" && asset == "" {
-		return amount.New(0, amount.None), nil
+		return amount.Amount{}, nil
 	}
 	return amount.Parse(units, asset)
 }

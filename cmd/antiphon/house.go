@@ -48,6 +48,7 @@ import (
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
+	"antiphon/vocab"
 )
 
 // house is one instance with every room joined to the others.
@@ -210,8 +211,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.tierLinks}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -341,6 +342,27 @@ func (h *house) openTrade(context.Context) error {
 	h.members.Register(h.jobs)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
+}
+
+// maxOffers is how many of an artist's tracks and releases the actor's document offers for sale, after the tiers.
+const maxOffers = 5
+
+// offers are the links by which other servers' apps lead to what an artist sells.
+func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+	links, err := h.tierLinks(ctx, artist)
+	if err != nil {
+		return nil, err
+	}
+	products, err := h.access.OnSale(ctx, artist, maxOffers)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range products {
+		links = append(links, vocab.PaymentLink{
+			Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI),
+		})
+	}
+	return links, nil
 }
 
 // credit is what a download says of who made it, and the address of its page.

@@ -91,7 +91,7 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 // priceOf reads a price; what is free may name no asset.
 func priceOf(p vocab.Price) (amount.Amount, error) {
 	if p.Free() && p.Asset == "" {
-		return amount.New(0, amount.None), nil
+		return amount.Amount{}, nil
 	}
 	return amount.Parse(p.Amount, p.Asset)
 }

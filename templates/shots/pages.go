@@ -303,6 +303,7 @@ func pages() map[string]View {
 	}}
 
 	maps.Copy(out, raidenPages(user))
+	maps.Copy(out, keyPages(user))
 
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"

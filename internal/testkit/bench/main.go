@@ -47,6 +47,7 @@ var checks = []check{
 	{"sale", "from the node's answer to the grant, on running instances", (*bench).sale},
 	{"idle", "memory of an instance a minute after its last work", (*bench).idle},
 	{"click", "from a click to the first sound in Chromium", (*bench).click},
+	{"cold", "from a click to the first sound in a browser that holds nothing", (*bench).coldClick},
 	{"build", "size of the program, and with --cold the time to build it", (*bench).build},
 }
 
