@@ -45,6 +45,8 @@ type Parts struct {
 	Reencrypt, Revocations http.Handler
 	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
 	Statements, Evidence http.Handler
+	// PoolRecords is GET /antiphon/v1/pool/{month}.
+	PoolRecords http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -236,6 +238,12 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/studio/tiers/new", page(w.TierPage)},
 		{"GET", "/studio/tiers/{id}", page(w.TierPage)},
 		{"POST", "/studio/tiers/{id}", page(w.SaveTier)},
+		{"GET", "/pool", page(w.PoolPage)},
+		{"POST", "/pool/join", page(w.JoinPool)},
+		{"POST", "/pool/pay", page(w.PayPool)},
+		{"POST", "/pool/cancel", page(w.CancelPool)},
+		{"POST", "/pool/back", page(w.GiveBackDues)},
+		{"POST", "/pool/reverse", page(w.ReverseDues)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/confirm", page(w.ConfirmBuyer)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
@@ -262,6 +270,7 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/releases/new", form(w.SaveRelease)},
 		{"GET", "/releases/{id}", page(w.ReleaseForm)},
 		{"POST", "/releases/{id}", form(w.SaveRelease)},
+		{"GET", "/releases/{id}/buyers", page(w.ReleaseBuyers)},
 		{"POST", "/releases/{id}/withdraw", page(w.WithdrawRelease)},
 		{"GET", "/release", page(w.RemoteRelease)},
 		{"GET", "/codes", page(w.CodesPage)},
@@ -341,6 +350,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
 		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
 		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
+		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 	}
 }
 

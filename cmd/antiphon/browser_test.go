@@ -54,7 +54,8 @@ type report struct {
 	Preview, Start           heard
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
-	FileName                 string
+	FileName, ArchiveName    string
+	Release                  string
 	// Page is what stands on the library's page, Said why the player does not play.
 	Page, Said          string
 	Problems, Strangers []string
@@ -87,6 +88,19 @@ func BenchmarkClickToSound(b *testing.B) {
 	for b.Loop() {
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(w.clickToSound(b), "click_to_sound_ms")
+	}
+}
+
+// BenchmarkColdClick reports cold_click_to_sound_ms: from a click to sound in browsers that have just logged in and hold
+// nothing but the seed, through 2 of 3 proxies; the median of ten.
+func BenchmarkColdClick(b *testing.B) {
+	w := openWorld(b)
+	w.tellStory(b)
+	w.fragmentsHeld()
+	w.listener.Profile += "-cold"
+	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(w.medianOfClicks(b, "cold.mjs"), "cold_click_to_sound_ms")
 	}
 }
 

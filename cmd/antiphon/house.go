@@ -44,9 +44,12 @@ import (
 	"antiphon/payments/ledger/fabric"
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
+	"antiphon/payments/pool"
+	"antiphon/payments/pseudonym"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
+	"antiphon/vocab"
 )
 
 // house is one instance with every room joined to the others.
@@ -86,11 +89,13 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	// pooling is what the pool gives to reports, and reporting what is told of it; nil where there is no pool.
-	pooling   *pooling
+	// reporting is what is told of the pool; nil where there is none.
 	reporting *reporting.Service
 
 	subscriptions *subscription.Service
+	pseudonyms    *pseudonym.Service
+	// pool is nil where there is none.
+	pool *pool.Service
 
 	handler http.Handler
 
@@ -209,8 +214,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.tierLinks}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -319,13 +324,17 @@ func (h *house) openPayments(context.Context) error {
 		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
 		Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
-	return nil
+	return h.openPool()
 }
 
 func (h *house) openTrade(ctx context.Context) error {
+	lending, err := h.poolTrade()
+	if err != nil {
+		return err
+	}
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Pool: lending, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
@@ -342,6 +351,27 @@ func (h *house) openTrade(ctx context.Context) error {
 		return err
 	}
 	return h.foundReports(ctx)
+}
+
+// maxOffers is how many of an artist's tracks and releases the actor's document offers for sale, after the tiers.
+const maxOffers = 5
+
+// offers are the links by which other servers' apps lead to what an artist sells.
+func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+	links, err := h.tierLinks(ctx, artist)
+	if err != nil {
+		return nil, err
+	}
+	products, err := h.access.OnSale(ctx, artist, maxOffers)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range products {
+		links = append(links, vocab.PaymentLink{
+			Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI),
+		})
+	}
+	return links, nil
 }
 
 // credit is what a download says of who made it, and the address of its page.

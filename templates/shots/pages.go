@@ -17,6 +17,7 @@ func pages() map[string]View {
 	all := tracks()
 	user := lin()
 	out := subscribing()
+	maps.Copy(out, listening())
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
@@ -336,6 +337,7 @@ func pages() map[string]View {
 	}}
 
 	maps.Copy(out, raidenPages(user))
+	maps.Copy(out, keyPages(user))
 
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"
