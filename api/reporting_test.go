@@ -23,13 +23,13 @@ import (
 
 const october = royalty.Month("2026-10")
 
-// pool stands for what was heard, by whom, and who paid.
-type pool struct {
+// listened stands for what was heard, by whom, and who paid.
+type listened struct {
 	heard   map[string][]report.Heard
 	members []string
 }
 
-func (p pool) Lines(_ context.Context, day time.Time, yield func(report.Heard) error) error {
+func (p listened) Lines(_ context.Context, day time.Time, yield func(report.Heard) error) error {
 	for _, h := range p.heard[day.Format(time.DateOnly)] {
 		if err := yield(h); err != nil {
 			return err
@@ -38,7 +38,7 @@ func (p pool) Lines(_ context.Context, day time.Time, yield func(report.Heard) e
 	return nil
 }
 
-func (p pool) Members(_ context.Context, _ royalty.Month, yield func(string) error) error {
+func (p listened) Members(_ context.Context, _ royalty.Month, yield func(string) error) error {
 	for _, m := range p.members {
 		if err := yield(m); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (p pool) Members(_ context.Context, _ royalty.Month, yield func(string) err
 	return nil
 }
 
-func (pool) Of(_ context.Context, _ *gorm.DB, month royalty.Month, listener string) (string, error) {
+func (listened) Of(_ context.Context, _ *gorm.DB, month royalty.Month, listener string) (string, error) {
 	return royalty.Pseudonym([32]byte{5}, month, listener), nil
 }
 
@@ -65,7 +65,7 @@ func (i *instance) reporting(t *testing.T) *reporting.Service {
 			Plays: plays, Seconds: 200 * plays, HeldPlays: held, HeldSeconds: 200 * held, Rule: "R5",
 		}
 	}
-	p := pool{map[string][]report.Heard{"2026-10-03": {line("lin", "ada", 3, 0), line("eve", "ada", 1, 60)}}, []string{i.base + "/users/lin", i.base + "/users/eve"}}
+	p := listened{map[string][]report.Heard{"2026-10-03": {line("lin", "ada", 3, 0), line("eve", "ada", 1, 60)}}, []string{i.base + "/users/lin", i.base + "/users/eve"}}
 	reports := must(report.New(report.Config{Node: host, Asset: devAsset, Decimals: 6}, report.Parts{
 		DB: i.db, Jobs: i.queue, Book: s.Book(), Listens: p, Members: p, Pseudonyms: p, Prove: s.Prove, Log: log, Now: i.clock.Now,
 	}))
