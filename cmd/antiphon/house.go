@@ -89,8 +89,7 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	// pooling is what the pool gives to reports, and reporting what is told of it; nil where there is no pool.
-	pooling   *pooling
+	// reporting is what is told of the pool; nil where there is none.
 	reporting *reporting.Service
 
 	subscriptions *subscription.Service

@@ -3,31 +3,30 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/reporting"
 	"antiphon/media/listen"
-	"antiphon/payments/amount"
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger/contract"
+	"antiphon/payments/pool"
 	reports "antiphon/payments/report"
 	"antiphon/payments/royalty"
 )
 
-// pooling is what reports need of the listening pool.
-type pooling struct {
-	members reports.Members
-	names   reports.Pseudonyms
-	// instances are the hosts of the others that take part.
-	instances []string
-	asset     amount.Asset
-	decimals  int
+// poolMembers are those who have paid, as reports ask for them.
+type poolMembers struct{ pool *pool.Service }
+
+// Members implements reports.Members.
+func (p poolMembers) Members(ctx context.Context, month royalty.Month, yield func(listener string) error) error {
+	return p.pool.Members(ctx, month, func(m pool.Member) error { return yield(m.Listener) })
 }
 
 // openReports joins what is told of the pool, where there is one.
 func (h *house) openReports() error {
-	if h.pooling == nil {
+	if h.pool == nil {
 		return nil
 	}
 	scheme := "https"
@@ -35,11 +34,12 @@ func (h *house) openReports() error {
 		scheme = "http"
 	}
 	own := h.config.host()
-	h.reporting = reporting.New(reporting.Config{BaseURL: h.config.Server.BaseURL, Scheme: scheme, Nodes: h.pooling.instances}, reporting.Parts{
+	h.reporting = reporting.New(reporting.Config{BaseURL: h.config.Server.BaseURL, Scheme: scheme, Nodes: h.config.Pool.Instances}, reporting.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Outbox: h.outbox, Fetch: h.fetch, Ledger: h.ledger, Log: h.log, Now: time.Now,
 	})
-	made, err := reports.New(reports.Config{Node: own, Asset: h.pooling.asset, Decimals: h.pooling.decimals}, reports.Parts{
-		DB: h.db, Jobs: h.jobs, Book: h.reporting.Book(), Listens: heardHere{h}, Members: h.pooling.members, Pseudonyms: h.pooling.names,
+	price, decimals := h.pool.Price()
+	made, err := reports.New(reports.Config{Node: own, Asset: price.Asset, Decimals: decimals}, reports.Parts{
+		DB: h.db, Jobs: h.jobs, Book: h.reporting.Book(), Listens: heardHere{h}, Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
 		Prove: h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
@@ -68,9 +68,11 @@ func (h *house) foundReports(ctx context.Context) error {
 	if h.reporting == nil {
 		return nil
 	}
-	nodes := []contract.Node{reporting.NodeOf(h.config.host(), "", "")}
-	for _, host := range h.pooling.instances {
-		nodes = append(nodes, reporting.NodeOf(host, "", ""))
+	// As the pool introduces itself: who runs an instance is named by its address.
+	scheme, _, _ := strings.Cut(h.config.Server.BaseURL, "://")
+	var nodes []contract.Node
+	for _, host := range append([]string{h.config.host()}, h.config.Pool.Instances...) {
+		nodes = append(nodes, reporting.NodeOf(host, "", scheme+"://"+host))
 	}
 	return h.reporting.Found(ctx, contract.DefaultPolicy(royalty.MonthOf(time.Now())), nodes)
 }

@@ -348,6 +348,9 @@ func (s *Service) compile(ctx context.Context, m Month, stage Stage) (Compiled, 
 	}
 	totals := make([]totalRow, 0, len(compiled.Artists))
 	for artist, micro := range compiled.Artists {
+		if _, withheld := m.Withheld[contract.Digest("payee", artist)]; withheld {
+			continue // it is not among the totals of the statement
+		}
 		totals = append(totals, totalRow{m.Month, stage, artist, micro})
 	}
 	err = s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {

@@ -180,6 +180,13 @@ func (s *Service) StatementFor(ctx context.Context, month royalty.Month, artist 
 	if err != nil {
 		return ArtistStatement{}, err
 	}
+	if _, err := s.ProveTotal(ctx, month, stage, artist); errors.Is(err, ErrUnknown) && stage == Final {
+		// What a dispute withholds is in the report alone.
+		stage = Reported
+		if st, _, err = contract.Reported(ctx, s.Book, month, s.config.Node); err != nil {
+			return ArtistStatement{}, err
+		}
+	}
 	out := ArtistStatement{
 		Node: s.config.Node, Month: month, Stage: stage, Artist: artist, ArtistsRoot: st.ArtistsRoot, SplitsRoot: st.SplitsRoot,
 		Splits: []Proof{}, Days: []DayProofs{}, AllDays: []DayRoot{},

@@ -239,7 +239,9 @@ func (m Statement) checkArtists() error {
 		return fmt.Errorf("%w: want roots of 64 hexadecimal digits", ErrInvalid)
 	}
 	empty := Root(royalty.Tree{})
-	if (m.SplitLines == 0) != (m.SplitsRoot == empty) || (m.SplitLines == 0) != (m.ArtistCount == 0) || (m.SplitLines == 0) != (m.Splits == 0) {
+	// Where disputes withhold every slice, there are lines and no totals.
+	nobody := m.ArtistCount == 0
+	if (m.SplitLines == 0) != (m.SplitsRoot == empty) || m.SplitLines == 0 && !nobody || m.SplitLines > 0 && nobody && m.Held == 0 || nobody != (m.Splits == 0) {
 		return fmt.Errorf("%w: %d split lines, %d artists and %s", ErrSum, m.SplitLines, m.ArtistCount, m.Splits)
 	}
 	if m.ArtistCount > m.SplitLines {
