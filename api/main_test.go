@@ -46,6 +46,7 @@ import (
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
@@ -67,6 +68,9 @@ type instance struct {
 	world *world
 	files string
 	queue *jobs.Queue
+
+	tiers         *tierShop
+	subscriptions *subscription.Service
 
 	actors     *actor.Registry
 	moderation *moderation.Service
@@ -262,6 +266,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	orders := payments.New(payments.Config{BaseURL: i.base}, payments.Parts{DB: i.db, Jobs: queue, Catalog: catalog{i}, Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, GiftKey: []byte("a key for gifts"), Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
+	i.subscribing(buying, queue, log)
 	i.world = &world{
 		Service: buying, products: map[string]access.Product{}, owned: map[string][]access.Owned{}, tracks: map[string]vocab.Track{},
 		profiles: map[string]web.Profile{}, db: i.db,
@@ -304,6 +309,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
+		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Hosts: told, Codes: orders,
 		Log: log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))
@@ -520,7 +526,7 @@ func (b bundler) OpenBundle(_ *gorm.DB, r media.Release, open bool) error {
 // catalog shows payments what is sold.
 type catalog struct{ *instance }
 
-func (c catalog) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (c catalog) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := c.world.Product(ctx, uri)
 	if err != nil {
 		return payments.Product{}, payments.ErrUnknownProduct

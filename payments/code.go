@@ -113,7 +113,7 @@ func (s *Service) MakeCodes(ctx context.Context, artist, product, label string, 
 	case expires != nil && !expires.After(now):
 		return CodeBatch{}, nil, &Refusal{"malformed", "The codes would have expired already."}
 	}
-	p, err := s.catalog.Product(ctx, product)
+	p, err := s.catalog.Product(ctx, product, "")
 	if errors.Is(err, ErrUnknownProduct) || err == nil && p.Artist != artist {
 		return CodeBatch{}, nil, &Refusal{"unknown-product", "There is no such product of yours."}
 	}

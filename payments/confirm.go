@@ -118,6 +118,9 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 		})
 	}
 	prepared, err := s.prepare(ctx, o)
+	if errors.Is(err, ErrGranted) {
+		return s.twice(ctx, row, o, p)
+	}
 	if err != nil {
 		return fmt.Errorf("prepare grant for order %s: %w", o.URI, err)
 	}
@@ -129,6 +132,20 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			return fmt.Errorf("write payment: %w", err)
 		}
 		return s.settle(ctx, tx, &o, prepared, paymentHash(provider, p))
+	})
+}
+
+// twice keeps the payment of an order whose buyer has by now what was ordered, by another order: the artist has to give it
+// back.
+func (s *Service) twice(ctx context.Context, row paymentRow, o Order, p Payment) error {
+	row.Outcome = duplicate
+	return s.keep(ctx, row, func(tx *gorm.DB) error {
+		o.Words = fmt.Sprintf("%s came for what was paid already by another order. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
+		o.Remark, o.Seen = Duplicate, ""
+		if err := move(tx, &o, Failed, row.SeenAt); err != nil {
+			return err
+		}
+		return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words, Settled: true})
 	})
 }
 

@@ -62,7 +62,7 @@ func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 	} else if !errors.Is(err, ErrNotFound) {
 		return Placed{}, err
 	}
-	p, err := s.catalog.Product(ctx, r.Product)
+	p, err := s.catalog.Product(ctx, r.Product, r.Buyer)
 	if errors.Is(err, ErrUnknownProduct) {
 		return Placed{}, &Refusal{"unknown-product", "There is no such product here."}
 	}

@@ -8,6 +8,9 @@ import (
 // Artist is the page of a local or remote artist.
 type Artist struct {
 	Layout
+	// Tiers are what can be subscribed to; TiersURL leads to those of an artist elsewhere.
+	Tiers    []Tier
+	TiersURL string
 	Meta
 	Name, Handle string
 	// Avatar and Banner are image URLs on this instance, or empty.

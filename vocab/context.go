@@ -208,7 +208,7 @@ var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindAlbum: {nil, []string{"Album", "released", "releaseType", "Proposal", "proposals", "product", "amount", "asset",
 		"decimals"}},
 	KindListen:       {nil, []string{"InteractionCounter", "interactionType", "userInteractionCount"}},
-	KindSubscription: {nil, []string{"Subscription"}},
+	KindSubscription: {nil, []string{"Subscription", "product"}},
 	KindProposal: {nil, []string{"Proposal", "Intent", "action", "purpose", "unitBased", "publishes", "reciprocal",
 		"resourceConformsTo", "resourceQuantity", "hasUnit", "hasNumericalValue", "product", "decimals", "suggested",
 		"shares", "payee", "role", "basisPoints"}},

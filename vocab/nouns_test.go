@@ -46,6 +46,7 @@ func nouns() []noun {
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
+		{"subscription-offered", vocab.KindSubscription, false, func() object { return sampleWish() }, reader(vocab.ReadOfferedSubscription)},
 		{"listen-day", vocab.KindListen, false, func() object { return sampleListens() }, reader(vocab.ReadListen)},
 		{"subscription", vocab.KindSubscription, false, func() object { return sampleSubscription() }, reader(vocab.ReadSubscription)},
 	}
@@ -222,7 +223,11 @@ func sampleListens() vocab.Listen {
 
 func sampleSubscription() vocab.Subscription {
 	return vocab.Subscription{
-		ID: "https://s.example/subscriptions/sbnmrtqa", Artist: artist, Listener: buyer,
+		ID: "https://s.example/subscriptions/sbnmrtqa", Artist: artist, Listener: buyer, Tier: "https://s.example/products/prtiermo",
 		Agreement: "https://s.example/agreements/agzfpkdx", StartTime: at(12, 0, 2), EndTime: pointer(at(23, 59, 59)),
 	}
+}
+
+func sampleWish() vocab.Subscription {
+	return vocab.Subscription{Artist: artist, Listener: buyer, Tier: "https://s.example/products/prtiermo", Shown: true}
 }

@@ -17,8 +17,8 @@ import (
 	"antiphon/templates"
 )
 
-// maxChoices is how many of an artist's tracks the form of a release offers.
-const maxChoices = 300
+// maxChoices is how many of an artist's tracks the forms of releases and tiers offer: at most what one grant may hold.
+const maxChoices = 500
 
 // releaseForm is what the form of a release sends.
 type releaseForm struct {

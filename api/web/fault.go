@@ -76,6 +76,9 @@ var notices = map[string]string{
 	"moved":       "Your followers are being told.",
 	"archive":     "The file is being made. You can leave this page.",
 	"bringing":    "Each account is being looked up and asked. You can leave this page.",
+	"canceled":    "Canceled. What you have paid runs to its end.",
+	"standing":    "The order is given. You can end it here at any time.",
+	"unstanding":  "The order was ended. Nothing is paid by itself any more.",
 	"deleted":     "Your account is deleted, and other servers are being told.",
 }
 

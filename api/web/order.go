@@ -19,6 +19,7 @@ import (
 	"antiphon/payments/erc20"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 )
@@ -65,6 +66,13 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 		Price: p.money(b.Units.String(), b.Asset, b.Decimals), Message: b.Words, Seller: hostOf(b.Artist), AgainURL: buyURL(b.Track),
 	}
 	view.NoIndex = true
+	if b.Period > 0 {
+		view.AgainURL = subscribeURL(b.Product)
+		if invoice, ok := b.Invoiced(); ok {
+			// The seller asks less than a month's price for what is left of one.
+			view.Price = p.money(invoice.Units.String(), invoice.Asset, invoice.Decimals)
+		}
+	}
 	if invoice, ok := b.Invoiced(); ok && state == templates.OrderWaiting {
 		view.Invoice = invoiceView(invoice)
 		if maySpend(r) && p.Purchases.CanPay(b) {
@@ -214,6 +222,9 @@ func (p *Pages) orderState(ctx context.Context, b purchase.Purchase) (templates.
 
 // boughtTrack is the track of a purchase, with its name alone when its seller is gone.
 func (p *Pages) boughtTrack(ctx context.Context, b purchase.Purchase) (templates.Track, error) {
+	if b.Period > 0 {
+		return p.boughtMonth(ctx, b), nil
+	}
 	owned, err := p.owned(ctx)
 	if err != nil {
 		return templates.Track{}, err
@@ -221,6 +232,16 @@ func (p *Pages) boughtTrack(ctx context.Context, b purchase.Purchase) (templates
 	t, err := p.trackByURI(ctx, b.Track, b.Artist, owned)
 	t.Title = cmp.Or(t.Title, b.Title)
 	return t, err
+}
+
+// boughtMonth stands in a month's place of a track: its name and its artist.
+func (p *Pages) boughtMonth(ctx context.Context, b purchase.Purchase) templates.Track {
+	month := subscription.Period(b.Period).Start().Format("January 2006")
+	t := templates.Track{URI: b.Product, URL: "/subscriptions", Title: b.Title + ", " + month, Artist: hostOf(b.Artist)}
+	if who, err := p.actor(ctx, b.Artist); err == nil {
+		t.Artist, t.ArtistURL = who.Display, who.page()
+	}
+	return t
 }
 
 // openPurchase is the page of the visitor's unfinished purchase of a track, or "".

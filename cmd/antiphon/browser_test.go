@@ -72,7 +72,7 @@ func TestBrowser(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"story", w.testStory}, {"ciphertext", w.testCiphertext}, {"secrets", w.testSecrets}, {"clicks", w.testClicks},
-		{"seller down", w.testSellerDown},
+		{"seller down", w.testSellerDown}, {"listens", w.testListens},
 	} {
 		if !t.Run(part.name, part.run) {
 			return
@@ -88,6 +88,19 @@ func BenchmarkClickToSound(b *testing.B) {
 	for b.Loop() {
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(w.clickToSound(b), "click_to_sound_ms")
+	}
+}
+
+// BenchmarkColdClick reports cold_click_to_sound_ms: from a click to sound in browsers that have just logged in and hold
+// nothing but the seed, through 2 of 3 proxies; the median of ten.
+func BenchmarkColdClick(b *testing.B) {
+	w := openWorld(b)
+	w.tellStory(b)
+	w.fragmentsHeld()
+	w.listener.Profile += "-cold"
+	for b.Loop() {
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(w.medianOfClicks(b, "cold.mjs"), "cold_click_to_sound_ms")
 	}
 }
 

@@ -44,7 +44,9 @@ import (
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
+	"antiphon/vocab"
 )
 
 // house is one instance with every room joined to the others.
@@ -84,7 +86,10 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+
+	subscriptions *subscription.Service
+
+	handler http.Handler
 
 	closers []func() error
 }
@@ -202,7 +207,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		return err
 	}
 	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -295,10 +300,6 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
-		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
-		Log: h.log, Now: time.Now, Rand: rand.Reader,
-	})
 	gifts, err := h.vault.Key("gifts")
 	if err != nil {
 		return err
@@ -307,13 +308,21 @@ func (h *house) openPayments(context.Context) error {
 		DB: h.db, Jobs: h.jobs, Payer: payer, GiftKey: gifts[:], Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
+	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{
+		DB: h.db, Jobs: h.jobs, Purchases: h.purchases, Keys: h.listenerKeys, Log: h.log, Now: time.Now,
+	})
+	months := h.subscriptions.Months(shop{h.access})
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
 	return nil
 }
 
 func (h *house) openTrade(context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
@@ -324,6 +333,27 @@ func (h *house) openTrade(context.Context) error {
 	h.members.Register(h.jobs)
 	// Every kind of job has its worker by now.
 	return h.jobs.Open()
+}
+
+// maxOffers is how many of an artist's tracks and releases the actor's document offers for sale, after the tiers.
+const maxOffers = 5
+
+// offers are the links by which other servers' apps lead to what an artist sells.
+func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+	links, err := h.tierLinks(ctx, artist)
+	if err != nil {
+		return nil, err
+	}
+	products, err := h.access.OnSale(ctx, artist, maxOffers)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range products {
+		links = append(links, vocab.PaymentLink{
+			Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI),
+		})
+	}
+	return links, nil
 }
 
 // credit is what a download says of who made it, and the address of its page.

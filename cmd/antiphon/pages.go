@@ -45,10 +45,11 @@ func (h *house) openPages(context.Context) error {
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
-		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
+		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
-		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
+		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
+		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
 		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})

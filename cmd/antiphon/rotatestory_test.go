@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"antiphon/federation/actor"
+	"antiphon/federation/fetch"
+	"antiphon/internal/httpx"
 	"antiphon/media/pre/keytree"
+	"antiphon/vocab"
 	"antiphon/vocab/multikey"
 )
 
@@ -39,6 +42,15 @@ func TestNewKey(t *testing.T) {
 		return s.count(s.artists, "grants", "uri = ? AND revoked_at IS NOT NULL AND replaced_by = ?", before.ID, after.ID) == 1 &&
 			s.count(s.home, "tombstones", "grant_uri = ?", before.ID) == 1 && s.count(s.proxy, "tombstones", "grant_uri = ?", before.ID) == 1, nil
 	})
+	ada, err := fetch.New(fetch.Config{BaseURL: s.home.base, Scheme: "http"}, httpx.New(httpx.Config{AllowLoopback: true}))
+	must(t, err)
+	document, err := ada.Get(t.Context(), s.ada.actor)
+	must(t, err)
+	artist, err := vocab.ReadActor(document.Raw)
+	must(t, err)
+	if len(artist.Payments) != 1 || !strings.HasPrefix(artist.Payments[0].Name, "Buy “") || artist.Payments[0].Proposal != after.Product+"/proposal" {
+		t.Errorf("the artist's document offers %+v", artist.Payments)
+	}
 	if n := s.count(s.home, "key_links", "actor = ? AND number = 2", s.lin.actor); n != 1 {
 		t.Errorf("%d statements vouch for the new key", n)
 	}

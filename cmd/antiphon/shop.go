@@ -18,11 +18,16 @@ import (
 	"antiphon/vocab"
 )
 
-// shop shows payments what is sold, which media/access keeps without knowing of money.
+// shop shows payments what is sold, which media/access keeps without knowing of money. It implements [subscription.Goods].
 type shop struct{ access *access.Service }
 
+// OpenPeriod implements [subscription.Goods].
+func (s shop) OpenPeriod(ctx context.Context, product string, version int64) error {
+	return s.access.OpenPeriod(ctx, product, int(version))
+}
+
 // Product implements [payments.Catalog].
-func (s shop) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (s shop) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := s.access.Product(ctx, uri)
 	if errors.Is(err, access.ErrUnknownProduct) {
 		return payments.Product{}, fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
@@ -39,6 +44,7 @@ func (s shop) Product(ctx context.Context, uri string) (payments.Product, error)
 	}
 	return payments.Product{
 		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Flexible: p.Flexible, Open: p.Open,
+		Monthly: p.Kind == access.KindTier,
 	}, nil
 }
 
@@ -49,10 +55,14 @@ func (s shop) Granted(ctx context.Context, buyer, product string) (string, error
 
 // Prepare implements [payments.Granter].
 func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.PreparedGrant, error) {
-	return s.access.Prepare(ctx, access.Request{
+	prepared, err := s.access.Prepare(ctx, access.Request{
 		Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: int(r.Version), Agreement: r.Agreement, Receipt: r.Receipt,
-		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
+		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey, Start: r.Start, End: r.End,
 	})
+	if errors.Is(err, access.ErrGranted) {
+		return nil, fmt.Errorf("%w: %w", payments.ErrGranted, err)
+	}
+	return prepared, err
 }
 
 // books post paid orders to the embedded ledger.

@@ -19,7 +19,7 @@ import (
 	"antiphon/payments/ledger"
 )
 
-// books is an instance of which only the ledger is open, with a server for it.
+// bookkeeper is an instance with a server for its pages, of which the ledger is used.
 type bookkeeper struct {
 	*house
 	t    *testing.T
@@ -128,6 +128,15 @@ func TestLedgerRewritten(t *testing.T) {
 	}
 	if _, err := seen.Compare(t.Context(), b.http, a.ledger, a.db.Read, "http://127.0.0.1:1"); err == nil {
 		t.Error("nobody was asked, and said yes")
+	}
+	if b.config.Ledger.WitnessFor = nil; b.signsFor(t.Context(), "a.example") {
+		t.Error("signs for everybody when it is to sign for nobody")
+	}
+	if b.config.Ledger.WitnessFor = []string{"a.example"}; !b.signsFor(t.Context(), "a.example") || b.signsFor(t.Context(), "c.example") {
+		t.Error("signs for other hosts than it is told")
+	}
+	if b.config.Ledger.WitnessFor = []string{"known"}; b.signsFor(t.Context(), "c.example") {
+		t.Error("signs for somebody whom nobody knows")
 	}
 	if _, err := a.verify("--witness"); err == nil {
 		t.Error("--witness without an address")

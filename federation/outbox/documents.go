@@ -166,15 +166,6 @@ func (d *documents) ofActor(r *http.Request, owner, name string) ([]byte, bool, 
 	return raw, true, err
 }
 
-// subscribers is told to the artist alone: who pays whom is nobody else's business.
-func (d *documents) subscribers(r *http.Request, who actor.Actor) ([]byte, error) {
-	key, err := d.verifier.Verify(r.Context(), r, nil)
-	if err != nil || key.Owner != who.URI || who.Kind != actor.Artist {
-		return nil, fmt.Errorf("%w: subscribers of %s", ErrNotFound, who.URI)
-	}
-	return build(vocab.Collection{ID: who.URI + "/subscribers"})
-}
-
 // ofNote returns a collection of a public post of this instance, or a page of it.
 func (d *documents) ofNote(r *http.Request, note, name string) ([]byte, bool, error) {
 	l, ok := ofNote[name]

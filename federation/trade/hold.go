@@ -110,15 +110,6 @@ func Holds(ctx context.Context, tx *gorm.DB, artist string, limit int) ([]Hold, 
 	return rows, nil
 }
 
-// CountHolds counts those of all artists here.
-func CountHolds(ctx context.Context, tx *gorm.DB) (int64, error) {
-	var n int64
-	if err := tx.WithContext(ctx).Model(&Hold{}).Where("state = ?", held).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count holds: %w", err)
-	}
-	return n, nil
-}
-
 // ErrNoHold is returned for a hold that does not exist.
 var ErrNoHold = errors.New("nobody is held")
 

@@ -105,7 +105,7 @@ func (street) Revocations(context.Context, string, string) ([]access.Revocation,
 	return nil, nil
 }
 
-func (h *house) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (h *house) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := h.room.Product(ctx, uri)
 	if errors.Is(err, access.ErrUnknownProduct) {
 		return payments.Product{}, fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)

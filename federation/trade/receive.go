@@ -225,6 +225,9 @@ func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
 	if words == "" {
 		words = "The seller turned the offer down without a reason."
 	}
+	if wished, err := s.subscriptionRejected(ctx, in.Actor.URI, object, words); err != nil || wished {
+		return err
+	}
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		return s.Purchases.Rejected(tx, in.Actor.URI, object, words)
 	})

@@ -34,6 +34,9 @@ func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreem
 	if err != nil {
 		return err
 	}
+	if err := s.heir(ctx, in.Actor, &old); err != nil {
+		return err
+	}
 	refuse := func(code, words string) error { return s.reject(ctx, offer, old.Artist, code, words) }
 	if err := s.byEarlierKey(offer.Object.Raw, old); err != nil {
 		s.Log.Warn("re-grant refused", "from", in.Actor.URI, "receipt", a.Receipt, "error", err)
@@ -126,6 +129,21 @@ func (s *Service) byEarlierKey(raw []byte, old access.Earlier) error {
 		}
 		return multikey.DecodeEd25519(old.RequestingKey)
 	}, s.Now())
+	return err
+}
+
+// heir puts the account that a guest of this instance has become in the guest's place.
+func (s *Service) heir(ctx context.Context, who actor.Actor, old *access.Earlier) error {
+	if !who.Local || s.Actors.Own(old.Buyer) {
+		return nil
+	}
+	holder, err := s.Purchases.Holder(s.DB.Read.WithContext(ctx), old.Artist, old.Agreement)
+	if err == nil && holder == who.URI {
+		old.Buyer = who.URI
+	}
+	if errors.Is(err, purchase.ErrNotFound) {
+		return nil
+	}
 	return err
 }
 

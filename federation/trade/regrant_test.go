@@ -45,7 +45,7 @@ type trader struct {
 }
 
 // Product and what follows make it the catalog and the granter of its own orders, as cmd does.
-func (c *trader) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (c *trader) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := c.room.Product(ctx, uri)
 	if err != nil {
 		return payments.Product{}, payments.ErrUnknownProduct
@@ -519,6 +519,31 @@ func TestMoveWithLibrary(t *testing.T) {
 	fedtest.Until(t, "the old account's grant is taken back", func() bool {
 		return old.Count(t, "grants_held", "revoked_at IS NOT NULL AND reason LIKE '%moved to%'") == 1
 	}, old.Instance, shop.Instance)
+}
+
+// TestRegrantAtHome: buyer and seller live on one instance, and the buyer was a guest of it before.
+func TestRegrantAtHome(t *testing.T) {
+	t.Parallel()
+	house := newTrader(t, "")
+	ada, lin := house.User(t, "ada", actor.Artist), house.listener(t, "lin")
+	house.Start(t)
+	ctx := t.Context()
+	bought := lin.buys(house.sells(t, ada, "1"), purchase.Granted)
+	const guest = "https://m.example/users/lin"
+	must(t, house.DB.Write.Exec("UPDATE grants SET buyer = ?", guest).Error)
+	must(t, house.DB.Write.Exec("UPDATE orders SET buyer = ?", guest).Error)
+	lin.rotates(1)
+	n, err := house.trading.AskAnew(ctx, lin.URI, []json.RawMessage{lin.signs(1, lin.asks(bought, lin, 2).Object())})
+	if err != nil || n != 1 {
+		t.Fatalf("%d are asked for: %v", n, err)
+	}
+	fedtest.Until(t, "it is granted anew, and the old grant taken back", func() bool {
+		return house.Count(t, "purchases", "regrants <> '' AND state = 'granted'") == 1 &&
+			house.Count(t, "grants", "buyer = ? AND revoked_at IS NOT NULL AND replaced_by <> ''", guest) == 1
+	}, house.Instance)
+	if n := house.standing(t, lin.URI); n != 1 {
+		t.Errorf("%d grants stand", n)
+	}
 }
 
 // TestBrowserSigns reads what the browser's code signs: the same file is made by its own test.

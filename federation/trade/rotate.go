@@ -194,6 +194,23 @@ type Luggage struct {
 // LuggageType marks such a file.
 const LuggageType = "antiphon-library"
 
+// ParseLuggage reads the file of a library that moves: 1 to 1,000 items, nothing unknown in it. What was signed is not
+// looked at. The error is a [*Refusal].
+func ParseLuggage(file []byte) (Luggage, error) {
+	var l Luggage
+	d := json.NewDecoder(bytes.NewReader(file))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil || l.Type != LuggageType || len(l.Items) == 0 || len(l.Items) > maxTaken {
+		return Luggage{}, &Refusal{"This file is not a library that was taken along."}
+	}
+	for _, c := range l.Items {
+		if len(c.Artist) > 2048 || len(c.Track) > 2048 || len(c.Title) > 1000 || len(c.Agreement) > 16<<10 {
+			return Luggage{}, &Refusal{"Something in this file is too long."}
+		}
+	}
+	return l, nil
+}
+
 // BringLibrary takes the library of an account that has moved here: each seller is asked to grant it anew to a local user.
 // That the account has moved is for the sellers to see, who ask both sides. It returns how many are under way, or a
 // [*Refusal].
@@ -202,11 +219,9 @@ func (s *Service) BringLibrary(ctx context.Context, me string, file []byte) (int
 	if err != nil {
 		return 0, err
 	}
-	var l Luggage
-	d := json.NewDecoder(bytes.NewReader(file))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil || l.Type != LuggageType || len(l.Items) == 0 || len(l.Items) > maxTaken {
-		return 0, &Refusal{"This file is not a library that was taken along."}
+	l, err := ParseLuggage(file)
+	if err != nil {
+		return 0, err
 	}
 	switch {
 	case l.To != me:
@@ -221,7 +236,7 @@ func (s *Service) BringLibrary(ctx context.Context, me string, file []byte) (int
 			return 0, err
 		}
 		if a.AttributedTo != l.From || !vocab.SameOrigin(c.Artist, a.Product) || !vocab.SameOrigin(a.Receipt, a.Product) ||
-			!vocab.SameOrigin(c.Track, a.Product) || len(c.Artist)+len(c.Track) > 4096 || len(c.Title) > 1000 || s.Actors.Own(a.Receipt) && !s.Actors.Own(c.Artist) {
+			!vocab.SameOrigin(c.Track, a.Product) || s.Actors.Own(a.Receipt) && !s.Actors.Own(c.Artist) {
 			return 0, &Refusal{"A purchase in this file is not the old account's, or of a mixture of servers."}
 		}
 		all = append(all, purchase.Again{

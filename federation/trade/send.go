@@ -42,7 +42,7 @@ func (s *Service) sendOffer(ctx context.Context, id string) error {
 		code = redeemCode + p.Code
 	}
 	object, err := vocab.Embed(vocab.Agreement{
-		Proposal: p.Product + "/proposal", Product: p.Product,
+		Proposal: p.Product + "/proposal", Product: p.Product, Monthly: p.Period > 0,
 		Price:        vocab.Price{Amount: p.Units.String(), Asset: string(p.Asset), Decimals: p.Decimals},
 		ReceivingKey: p.ReceivingKey, RequestingKey: p.RequestingKey, Nonce: nonce,
 	}.Object())
@@ -64,9 +64,14 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
+	product, err := s.Access.Product(ctx, o.Product)
+	if err != nil {
+		return err
+	}
 	raw, err := s.signed(ctx, o.URI, o.Artist, func() (map[string]any, error) {
 		a := vocab.Agreement{
-			ID: o.URI, AttributedTo: o.Artist, Proposal: o.Product + "/proposal", Product: o.Product, Version: int(o.Version),
+			Monthly: product.Kind == access.KindTier,
+			ID:      o.URI, AttributedTo: o.Artist, Proposal: o.Product + "/proposal", Product: o.Product, Version: int(o.Version),
 			Price: price(o), ReceivingKey: o.ReceivingKey, RequestingKey: o.RequestingKey,
 		}
 		if o.Ground == payments.GroundPayment {

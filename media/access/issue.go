@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
 )
+
+// ErrGranted is returned for a grant of what its buyer was granted already.
+var ErrGranted = errors.New("granted already")
 
 // Request asks for a grant.
 type Request struct {
@@ -46,6 +50,15 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	}
 	if p.Artist != r.Artist {
 		return nil, fmt.Errorf("product %s is not what the order names", r.Product)
+	}
+	var stands int64
+	err = s.db.Read.WithContext(ctx).Model(&grantRow{}).
+		Where("buyer = ? AND product = ? AND version = ? AND revoked_at IS NULL", r.Buyer, r.Product, r.Version).Count(&stands).Error
+	if err != nil {
+		return nil, fmt.Errorf("look up grant: %w", err)
+	}
+	if stands > 0 {
+		return nil, fmt.Errorf("%w: version %d of %s to %s", ErrGranted, r.Version, r.Product, r.Buyer)
 	}
 	items, err := s.items(ctx, r.Product, r.Version)
 	if err != nil {

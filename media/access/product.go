@@ -208,6 +208,16 @@ func (s *Service) product(ctx context.Context, query, value string) (Product, er
 	return p, err
 }
 
+// OnSale returns what an artist sells for money and for good, the latest first, at most limit.
+func (s *Service) OnSale(ctx context.Context, artist string, limit int) ([]Product, error) {
+	var rows []Product
+	err := s.db.Read.WithContext(ctx).Where("artist = ? AND open = ? AND units <> '0' AND kind <> ?", artist, true, KindTier).Order("created_at DESC, id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read what %s sells: %w", artist, err)
+	}
+	return rows, nil
+}
+
 // Capsules returns the capsules of a track, newest version last.
 func (s *Service) Capsules(ctx context.Context, track string) ([]Capsule, error) {
 	var rows []Capsule

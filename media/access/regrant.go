@@ -11,8 +11,8 @@ import (
 
 // Earlier is a grant that was issued before, as far as making it anew needs to know it.
 type Earlier struct {
-	URI, Artist, Buyer, Product string
-	Version                     int
+	URI, Artist, Buyer, Product, Agreement string
+	Version                                int
 	// RequestingKey is the Multikey that the grant and its receipt name.
 	RequestingKey string
 	// Ends is when it ends by itself; zero for never.
@@ -33,8 +33,8 @@ func (s *Service) EarlierOf(ctx context.Context, receipt string) (Earlier, error
 		return Earlier{}, fmt.Errorf("look up grant of %s: %w", receipt, err)
 	}
 	e := Earlier{
-		URI: g.URI, Artist: g.Artist, Buyer: g.Buyer, Product: g.Product, Version: g.Version, RequestingKey: g.RequestingKey,
-		Revoked: g.RevokedAt != nil, Successor: g.ReplacedBy,
+		URI: g.URI, Artist: g.Artist, Buyer: g.Buyer, Product: g.Product, Agreement: g.Agreement, Version: g.Version,
+		RequestingKey: g.RequestingKey, Revoked: g.RevokedAt != nil, Successor: g.ReplacedBy,
 	}
 	if g.EndTime != nil {
 		e.Ends = g.EndTime.UTC()

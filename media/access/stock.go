@@ -53,7 +53,7 @@ type Stock struct {
 	ID string
 	// Artist is whose product it is, and whose tracks. Kind is [KindRelease] or [KindTier]; it never changes.
 	Artist, Kind, Name string
-	// Version is a tier's period, and never goes down. For a release it is 0, and follows from what is changed: it goes up
+	// Version is a tier's period; what the product is at present never goes down by it. For a release it is 0, and follows from what is changed: it goes up
 	// when a track is taken out, because a key that opens what one has not bought must not be sold.
 	Version int
 	// Tracks are 1 to 500 URIs of local tracks, in order, each once. Each has its own product already.
@@ -114,7 +114,7 @@ func (s *Service) compare(ctx context.Context, in Stock) (*Stocked, error) {
 		p = Product{
 			ID: in.ID, URI: s.ProductURI(in.ID), Artist: in.Artist, Kind: in.Kind, Version: max(in.Version, 1), Units: "0", CreatedAt: s.utc(),
 		}
-	} else if p.Artist != in.Artist || p.Kind != in.Kind || in.Version > 0 && in.Version < p.Version {
+	} else if p.Artist != in.Artist || p.Kind != in.Kind {
 		return nil, fmt.Errorf("%w: %s is not such a product", ErrUnknownProduct, p.URI)
 	}
 	made.before = p.Version
@@ -244,6 +244,9 @@ func (s *Service) contentKey(ctx context.Context, artist, track string) (seal.Co
 	return key, nil
 }
 
+// empty reports whether a stock adds nothing to what the product holds.
+func (m *Stocked) empty() bool { return len(m.capsules) == 0 && m.Product.Version <= m.before }
+
 // Write writes the product, its items and capsules inside tx, and the jobs that bring what was added to those who have
 // the product. It returns [ErrChanged] when another stock was written since this one was made.
 func (m *Stocked) Write(ctx context.Context, tx *gorm.DB) error {
@@ -257,8 +260,11 @@ func (m *Stocked) Write(ctx context.Context, tx *gorm.DB) error {
 			return fmt.Errorf("write product: %w", err)
 		}
 	} else {
-		result := tx.Model(&Product{}).Where("uri = ? AND version = ?", p.URI, m.before).
-			Updates(map[string]any{"name": p.Name, "version": p.Version, "delegating_key": p.DelegatingKey, "updated_at": p.UpdatedAt})
+		values := map[string]any{"name": p.Name, "updated_at": p.UpdatedAt}
+		if p.Version > m.before {
+			values["version"], values["delegating_key"] = p.Version, p.DelegatingKey
+		}
+		result := tx.Model(&Product{}).Where("uri = ? AND version = ?", p.URI, m.before).Updates(values)
 		if result.Error != nil {
 			return fmt.Errorf("change product %s: %w", p.URI, result.Error)
 		}

@@ -50,3 +50,16 @@ func TestLogTime(t *testing.T) {
 		}
 	}
 }
+
+func FuzzUserDeposit(f *testing.F) {
+	for _, s := range []string{`"12"`, `12`, `{"total_deposit":"5"}`, `{"balance":7,"x":[]}`, `{"effective_balance":-1}`, `null`, `[]`, `{`, `{"amount":"1e3"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if units, ok := readUserDeposit(data); ok {
+			if again, err := amount.ParseUnits(units.String()); err != nil || again != units {
+				t.Errorf("amount %s: %v", units, err)
+			}
+		}
+	})
+}

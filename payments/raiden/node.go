@@ -134,17 +134,28 @@ func (c *Client) UserDeposit(ctx context.Context) (amount.Units, error) {
 		}
 		return amount.Units{}, err
 	}
+	deposit, ok := readUserDeposit(raw)
+	if !ok {
+		return amount.Units{}, &Error{Op: r.op(), Status: http.StatusOK, Message: "no amount", kind: ErrNotFound}
+	}
+	return deposit, nil
+}
+
+// readUserDeposit finds the amount in what a node answers: it stands alone, or under one of several names.
+func readUserDeposit(raw []byte) (amount.Units, bool) {
 	var plain number
 	if json.Unmarshal(raw, &plain) == nil && plain != "" {
-		return plain.units()
+		units, err := plain.units()
+		return units, err == nil
 	}
 	var told map[string]json.RawMessage
 	if json.Unmarshal(raw, &told) == nil {
 		for _, name := range []string{"effective_balance", "balance", "amount", "total_deposit"} {
 			if text, ok := told[name]; ok && json.Unmarshal(text, &plain) == nil {
-				return plain.units()
+				units, err := plain.units()
+				return units, err == nil
 			}
 		}
 	}
-	return amount.Units{}, &Error{Op: r.op(), Status: http.StatusOK, Message: "no amount", kind: ErrNotFound}
+	return amount.Units{}, false
 }

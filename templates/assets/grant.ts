@@ -134,7 +134,8 @@ interface OwnKeys {
 
 function ownKeys(grant: Grant, seed: Uint8Array, n: number): OwnKeys {
   const listener = new Listener(seed);
-  for (let i = n; i >= 1; i--) {
+  // Most listeners have had one key: making one takes milliseconds before the first sound.
+  for (let i = 1; i <= n; i++) {
     const receiving = listener.receiving(i);
     if (encodeMultikey("secp256k1", receiving.publicKey.bytes) !== grant.receivingKey) continue;
     const requesting = listener.requesting(i);

@@ -16,7 +16,7 @@ const story = `<p>Recorded in one night in the empty church, with the door open 
 func pages() map[string]View {
 	all := tracks()
 	user := lin()
-	out := map[string]View{}
+	out := subscribing()
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
@@ -302,6 +302,7 @@ func pages() map[string]View {
 	}}
 
 	maps.Copy(out, raidenPages(user))
+	maps.Copy(out, keyPages(user))
 
 	lost := layout("/tracks/gone", nil)
 	lost.RequestID = "01JD8K3V6M2Q9X"

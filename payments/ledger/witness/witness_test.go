@@ -261,7 +261,7 @@ func TestRace(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		signed := 0
-		for i := range 8 {
+		for i := range 3 {
 			s := newLog(t, 1).grow(100*i, 2).from(0)
 			wg.Go(func() {
 				_, err := w.Add(t.Context(), s)
