@@ -43,6 +43,7 @@ var checks = []check{
 	{"fabric", "the ledger on Hyperledger Fabric, from a command to its commit", (*bench).fabric},
 	{"ingest", "an uploaded track against FFmpeg alone", (*bench).ingest},
 	{"delivery", "a post to the servers of its followers against signing alone", (*bench).delivery},
+	{"renewal", "a month of 1,000 subscribers, from the payments to the grants", (*bench).renewal},
 	{"sale", "from the node's answer to the grant, on running instances", (*bench).sale},
 	{"idle", "memory of an instance a minute after its last work", (*bench).idle},
 	{"click", "from a click to the first sound in Chromium", (*bench).click},

@@ -39,6 +39,7 @@ await tell(async (report, open) => {
   report.archiveName = archive.suggestedFilename();
   await archive.saveAs(setting.keepAll);
   await picture(lin, "release-kept");
+
   // A page that is left says what was heard on it.
   await page.goto(`${lin.base}/about`);
 });
