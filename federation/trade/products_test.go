@@ -218,7 +218,7 @@ func (h *house) publish(t *testing.T, artist, id string) (media.Track, seal.Cont
 	must(t, h.DB.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
 		block := media.Block{CID: track.Manifest, Owner: track.URI, Kind: media.KindManifest, Size: 100, Held: true, CreatedAt: now}
 		return errors.Join(media.Register(tx, block), tx.Create(&track).Error, write(tx),
-			h.room.SetPrice(tx, track.URI, access.Price{Units: "1000000", Asset: asset, Decimals: 6}),
+			h.room.SetProductPrice(tx, h.room.ProductURI(id), access.Price{Units: "1000000", Asset: asset, Decimals: 6}),
 			h.room.SetOpen(tx, track.URI, track.Title, true), h.Queue.Insert(ctx, tx, media.TrackPublished{Track: track.ID}))
 	}))
 	return track, key
@@ -451,8 +451,8 @@ func products(t *testing.T, fresh func() string) {
 	// Buyers name the price from nothing upward.
 	must(t, seller.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		return errors.Join(
-			seller.room.SetPrice(tx, uris[1], access.Price{Units: "0", Asset: asset, Decimals: 6, Flexible: true, Suggested: "3000000"}),
-			seller.room.SetPrice(tx, uris[2], access.Price{Units: "2000000", Asset: asset, Decimals: 6, Flexible: true, Suggested: "3000000"}))
+			seller.room.SetProductPrice(tx, seller.room.ProductURI("t2"), access.Price{Units: "0", Asset: asset, Decimals: 6, Flexible: true, Suggested: "3000000"}),
+			seller.room.SetProductPrice(tx, seller.room.ProductURI("t3"), access.Price{Units: "2000000", Asset: asset, Decimals: 6, Flexible: true, Suggested: "3000000"}))
 	}))
 	free := purchase.Request{Artist: ada.URI, Product: seller.room.ProductURI("t2"), Track: uris[1], Title: "Track t2", Amount: amount.New(0, asset)}
 	eve.asks(t, free, purchase.Granted)

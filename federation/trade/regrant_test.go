@@ -208,7 +208,7 @@ func (c *trader) sells(t *testing.T, ada actor.Actor, id string) string {
 		if err := write(tx); err != nil {
 			return err
 		}
-		if err := c.room.SetPrice(tx, track.URI, access.Price{Units: "0", Asset: asset, Decimals: 6}); err != nil {
+		if err := c.room.SetProductPrice(tx, c.room.ProductURI(id), access.Price{Units: "0", Asset: asset, Decimals: 6}); err != nil {
 			return err
 		}
 		return c.room.SetOpen(tx, track.URI, track.Title, true)

@@ -142,12 +142,7 @@ type Price struct {
 	Suggested string
 }
 
-// SetPrice sets what the product of a track costs from now on; orders that were quoted keep their price.
-func (s *Service) SetPrice(tx *gorm.DB, track string, p Price) error {
-	return s.update(tx.Where("track = ? AND kind = ?", track, KindTrack), track, p.values())
-}
-
-// SetProductPrice sets what a product of any kind costs, by its URI, as SetPrice does.
+// SetProductPrice sets what a product costs from now on, by its URI; orders that were quoted keep their price.
 func (s *Service) SetProductPrice(tx *gorm.DB, product string, p Price) error {
 	return s.update(tx.Where("uri = ?", product), product, p.values())
 }
