@@ -207,6 +207,8 @@ func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 
 // options change what setup makes.
 type options struct {
+	// join adds rooms before the queue opens.
+	join     func(i *instance, queue *jobs.Queue, log *slog.Logger)
 	closed   bool
 	approval bool
 	parts    func(*api.Parts)
@@ -297,6 +299,9 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	})
 	i.members.Register(queue)
 	i.listens = must(listen.New(listen.Config{}, listen.Parts{DB: i.db, Jobs: queue, Vault: seal, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
+	if o.join != nil {
+		o.join(i, queue, log)
+	}
 	check(t, queue.Open())
 	i.queue = queue
 	config := web.Config{

@@ -43,6 +43,8 @@ type Parts struct {
 	Listens http.Handler
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
+	// PoolRecords is GET /antiphon/v1/pool/{month}.
+	PoolRecords http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -217,6 +219,12 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/studio/tiers/new", page(w.TierPage)},
 		{"GET", "/studio/tiers/{id}", page(w.TierPage)},
 		{"POST", "/studio/tiers/{id}", page(w.SaveTier)},
+		{"GET", "/pool", page(w.PoolPage)},
+		{"POST", "/pool/join", page(w.JoinPool)},
+		{"POST", "/pool/pay", page(w.PayPool)},
+		{"POST", "/pool/cancel", page(w.CancelPool)},
+		{"POST", "/pool/back", page(w.GiveBackDues)},
+		{"POST", "/pool/reverse", page(w.ReverseDues)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/confirm", page(w.ConfirmBuyer)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
@@ -321,6 +329,7 @@ func (s *server) machines(p Parts) []route {
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
+		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 	}
 }
 

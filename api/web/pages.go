@@ -51,6 +51,8 @@ type Config struct {
 	TrustedProxies     []string
 	// CanStand says that the instance has a payment node, which standing orders can be given to.
 	CanStand bool
+	// PoolHosts are the other servers of the listening pool.
+	PoolHosts []string
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -77,15 +79,18 @@ type Parts struct {
 	Tiers         Tiers
 	Subscriptions Subscriptions
 	Sellers       Sellers
-	Follower      Follower
-	Social        Social
-	Finder        Finder
-	Profiles      Profiles
-	Remote        Remote
-	Hosts         Hosts
-	Treasury      *treasury.Service
-	Keyring       Keyring
-	HTTP          *httpx.Client
+	// Pool is nil where there is no listening pool; Lends then reports whether a listener can play a track as a member.
+	Pool     Pool
+	Lends    func(ctx context.Context, listener, track string) (bool, error)
+	Follower Follower
+	Social   Social
+	Finder   Finder
+	Profiles Profiles
+	Remote   Remote
+	Hosts    Hosts
+	Treasury *treasury.Service
+	Keyring  Keyring
+	HTTP     *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service
@@ -119,6 +124,7 @@ func (p *Pages) Layout(r *http.Request) templates.Layout {
 	l := templates.Layout{
 		Site: p.Site, BaseURL: p.BaseURL, Path: r.URL.Path, SignupOpen: p.Auth.Open(), Notices: noticeOf(r.URL.Query().Get("done")),
 	}
+	l.Pool = p.Pool != nil
 	for _, a := range p.Assets {
 		l.DevTokens = l.DevTokens || a.ID.Development()
 	}

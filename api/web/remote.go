@@ -47,6 +47,11 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		Layout: p.Layout(r), Track: p.remoteTrack(t, artist, owned), Description: sanitize(t.Content), License: licenseLink(t.License),
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
+	if t.Pooled && !view.Track.Owned {
+		if view.Track.Lent, err = p.lent(r.Context(), t.ID); err != nil {
+			return err
+		}
+	}
 	for _, d := range t.Downloads {
 		view.Formats = append(view.Formats, formatWord(d.Format))
 	}

@@ -30,9 +30,8 @@ type Tiers interface {
 
 // Bounds of a tier's form, in letters, and of the tracks to choose from.
 const (
-	maxTierName   = 100
-	maxTierWords  = 2000
-	maxTierTracks = 500
+	maxTierName  = 100
+	maxTierWords = 2000
 )
 
 // StudioTiers is GET /studio/tiers: the artist's tiers, and who subscribes.
@@ -163,7 +162,7 @@ func (p *Pages) ownTier(ctx context.Context, artist, id string) (access.Tier, er
 }
 
 func (p *Pages) tierForm(w http.ResponseWriter, r *http.Request, status int, form *templates.TierForm, asset string, chosen []string) error {
-	tracks, err := media.Of(r.Context(), p.DB.Read, me(r.Context()), true, 0, maxTierTracks)
+	tracks, err := media.Of(r.Context(), p.DB.Read, me(r.Context()), true, 0, maxChoices)
 	if err != nil {
 		return err
 	}
@@ -253,8 +252,8 @@ func (p *Pages) tierTerms(ctx context.Context, artist string, form *templates.Ti
 	if form.Whole {
 		return terms, nil
 	}
-	if len(chosen) == 0 || len(chosen) > maxTierTracks {
-		form.Errors["tracks"] = fmt.Sprintf("Choose 1 to %d tracks.", maxTierTracks)
+	if len(chosen) == 0 || len(chosen) > maxChoices {
+		form.Errors["tracks"] = fmt.Sprintf("Choose 1 to %d tracks.", maxChoices)
 		return terms, nil
 	}
 	for _, uri := range chosen {

@@ -181,6 +181,12 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 	} else if t.Album != "" {
 		view.ReleaseURL = strings.TrimPrefix(outbox.AlbumURI(p.BaseURL, t.Artist, t.Album), p.BaseURL)
 	}
+	if t.Pooled && !view.Owned {
+		var err error
+		if view.Lent, err = p.lent(ctx, t.URI); err != nil {
+			return view, err
+		}
+	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
 	if t.PublishedAt != nil {
 		view.Published = *t.PublishedAt

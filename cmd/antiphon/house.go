@@ -43,6 +43,8 @@ import (
 	"antiphon/payments/ledger/fabric"
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
+	"antiphon/payments/pool"
+	"antiphon/payments/pseudonym"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
@@ -88,6 +90,9 @@ type house struct {
 	purchases  *purchase.Service
 
 	subscriptions *subscription.Service
+	pseudonyms    *pseudonym.Service
+	// pool is nil where there is none.
+	pool *pool.Service
 
 	handler http.Handler
 
@@ -316,13 +321,17 @@ func (h *house) openPayments(context.Context) error {
 		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
 		Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
-	return nil
+	return h.openPool()
 }
 
 func (h *house) openTrade(context.Context) error {
+	lending, err := h.poolTrade()
+	if err != nil {
+		return err
+	}
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Pool: lending, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)

@@ -79,6 +79,8 @@ type Instance struct {
 	Moderation    *moderation.Service
 	Goods         *Goods
 	Listens       *Listens
+	// Routes are further ones, which Options.Join sets.
+	Routes map[string]http.Handler
 
 	mu sync.Mutex
 	// front, when set, answers instead of the instance.
@@ -196,6 +198,9 @@ func (i *Instance) routes() http.Handler {
 		slog.New(slog.DiscardHandler), i.Clock.Now)
 	for _, path := range discover.Paths() {
 		mux.Handle(path, directory)
+	}
+	for path, h := range i.Routes {
+		mux.Handle(path, h)
 	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)

@@ -17,6 +17,7 @@ func pages() map[string]View {
 	all := tracks()
 	user := lin()
 	out := subscribing()
+	maps.Copy(out, listening())
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
