@@ -199,6 +199,9 @@ func (i *Instance) routes() http.Handler {
 	for _, path := range discover.Paths() {
 		mux.Handle(path, directory)
 	}
+	for pattern, h := range i.Routes {
+		mux.Handle(pattern, h)
+	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
 	mux.Handle("/", i.Outbox.Documents())
