@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+
 	"strings"
 	"sync"
 	"testing"
@@ -40,9 +41,11 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/media/listen"
 	"antiphon/media/pre/keytree"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 	"antiphon/vocab/multikey"
@@ -65,9 +68,13 @@ type instance struct {
 	files string
 	queue *jobs.Queue
 
+	tiers         *tierShop
+	subscriptions *subscription.Service
+
 	actors     *actor.Registry
 	moderation *moderation.Service
 	members    *account.Service
+	listens    *listen.Service
 
 	// letters are what guests were sent, heirs who became what.
 	mu      sync.Mutex
@@ -81,9 +88,13 @@ type world struct {
 	products map[string]access.Product
 	owned    map[string][]access.Owned
 	tracks   map[string]vocab.Track
-	profiles map[string]web.Profile
-	follows  []string
-	db       *db.DB
+	// held are products whose grants a buyer has.
+	held      map[string][]string
+	releases  map[string]vocab.Release
+	proposals map[string]vocab.Proposal
+	profiles  map[string]web.Profile
+	follows   []string
+	db        *db.DB
 }
 
 func (w *world) Product(_ context.Context, uri string) (access.Product, error) {
@@ -102,15 +113,44 @@ func (w *world) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, access.ErrUnknownProduct
 }
 
-func (w *world) SetPrice(_ *gorm.DB, track, units, asset string, decimals int) error {
+func (w *world) SetProductPrice(_ *gorm.DB, product string, price access.Price) error {
+	track := ""
+	for uri, p := range w.products {
+		if p.URI == product {
+			track = uri
+		}
+	}
 	p := w.products[track]
-	p.Units, p.Asset, p.Decimals = units, asset, decimals
+	p.Units, p.Asset, p.Decimals, p.Flexible, p.Suggested = price.Units, price.Asset, price.Decimals, price.Flexible, price.Suggested
 	w.products[track] = p
 	return nil
 }
 
 func (w *world) Library(_ context.Context, buyer string, _, _ int) ([]access.Owned, error) {
 	return w.owned[buyer], nil
+}
+
+func (w *world) Holds(_ context.Context, buyer, product string) (bool, error) {
+	for _, owned := range w.owned[buyer] {
+		if p, ok := w.products[owned.Track]; ok && p.URI == product {
+			return true, nil
+		}
+	}
+	return slices.Contains(w.held[buyer], product), nil
+}
+
+func (w *world) Release(_ context.Context, uri string, _ bool) (vocab.Release, error) {
+	if r, ok := w.releases[uri]; ok {
+		return r, nil
+	}
+	return vocab.Release{}, fmt.Errorf("no release %s", uri)
+}
+
+func (w *world) Proposal(_ context.Context, uri string) (vocab.Proposal, error) {
+	if p, ok := w.proposals[uri]; ok {
+		return p, nil
+	}
+	return vocab.Proposal{}, fmt.Errorf("no proposal %s", uri)
 }
 
 func (w *world) Track(_ context.Context, uri string, fetch bool) (vocab.Track, error) {
@@ -224,6 +264,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	tracks.Register(queue)
 	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
+	i.subscribing(buying, queue, log)
 	i.world = &world{
 		Service: buying, products: map[string]access.Product{}, owned: map[string][]access.Owned{}, tracks: map[string]vocab.Track{},
 		profiles: map[string]web.Profile{}, db: i.db,
@@ -253,6 +294,7 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 		Purchases: buying, Log: log, Now: i.clock.Now,
 	})
 	i.members.Register(queue)
+	i.listens = must(listen.New(listen.Config{}, listen.Parts{DB: i.db, Jobs: queue, Vault: seal, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
 	check(t, queue.Open())
 	i.queue = queue
 	config := web.Config{
@@ -264,7 +306,8 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	}
 	i.pages = must(web.New(config, web.Parts{
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
-		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client,
+		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
+		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
 		Hosts: told,
 		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))

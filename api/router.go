@@ -11,6 +11,7 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/api/web"
+	"antiphon/payments/ledger/witness"
 	"antiphon/templates"
 )
 
@@ -35,6 +36,8 @@ type Parts struct {
 	Grant, Relay http.Handler
 	// Blocks is GET /ipfs/{cid}.
 	Blocks http.Handler
+	// Books answer everything below /ledger and /witness; see Books.Handler.
+	Books http.Handler
 	// Listens is POST /play/listen: what a player reports when it has no other request to report with. The ticket in it says
 	// whose play it is.
 	Listens http.Handler
@@ -131,6 +134,11 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
 
+		{"GET", "/history", page(w.History)},
+		{"POST", "/history/forget", page(w.ForgetPlays)},
+		{"POST", "/history/settings", page(w.SetListening)},
+		{"GET", "/history/export.{form:csv|json}", s.person(0, downloadTime, w.ExportHistory)},
+
 		{"GET", "/settings", page(w.Settings)},
 		{"POST", "/settings/profile", form(w.SetProfile)},
 		{"POST", "/settings/passphrase", page(w.SetPassphrase)},
@@ -202,6 +210,13 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/tracks/{id}/buyers", page(w.Buyers)},
 		{"GET", "/studio", page(w.Studio)},
 		{"POST", "/studio/revoke", page(w.Revoke)},
+		{"GET", "/studio/listens", page(w.StudioListens)},
+		{"POST", "/studio/pool", page(w.SetPool)},
+		{"GET", "/studio/tiers", page(w.StudioTiers)},
+		{"POST", "/studio/tiers", page(w.SaveTier)},
+		{"GET", "/studio/tiers/new", page(w.TierPage)},
+		{"GET", "/studio/tiers/{id}", page(w.TierPage)},
+		{"POST", "/studio/tiers/{id}", page(w.SaveTier)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/confirm", page(w.ConfirmBuyer)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
@@ -224,6 +239,18 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/tracks/{id}/pin", page(w.Pin)},
 		{"GET", "/notices", page(w.Notices)},
 		{"GET", "/remote/{kind}", page(w.RemoteFile)},
+		{"GET", "/releases/new", page(w.ReleaseForm)},
+		{"POST", "/releases/new", form(w.SaveRelease)},
+		{"GET", "/releases/{id}", page(w.ReleaseForm)},
+		{"POST", "/releases/{id}", form(w.SaveRelease)},
+		{"POST", "/releases/{id}/withdraw", page(w.WithdrawRelease)},
+		{"GET", "/release", page(w.RemoteRelease)},
+		{"GET", "/codes", page(w.CodesPage)},
+		{"POST", "/codes", page(w.MakeCodes)},
+		{"POST", "/codes/revoke", page(w.RevokeCode)},
+		{"POST", "/codes/{id}/revoke", page(w.RevokeCodes)},
+		{"GET", "/redeem", guest(w.RedeemPage)},
+		{"POST", "/redeem", guest(w.Redeem)},
 		{"GET", "/buy", guest(w.Buy)},
 		{"POST", "/buy", guest(w.BeginPurchase)},
 		{"GET", "/purchases/{id}", guest(w.Purchase)},
@@ -231,6 +258,14 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/purchases/{id}/receipt", guest(w.Receipt)},
 		{"GET", "/purchases/{id}/proof", guest(w.Proof)},
 		{"POST", "/purchases/{id}/pay", page(w.Pay)},
+		{"GET", "/tiers", page(w.RemoteTiers)},
+		{"GET", "/subscribe", guest(w.Subscribe)},
+		{"POST", "/subscribe", guest(w.BeginSubscription)},
+		{"GET", "/subscriptions", guest(w.SubscriptionsPage)},
+		{"POST", "/subscriptions/{id}/cancel", guest(w.CancelSubscription)},
+		{"POST", "/subscriptions/{id}/resume", guest(w.ResumeSubscription)},
+		{"POST", "/subscriptions/{id}/standing", page(w.SetStanding)},
+		{"POST", "/subscriptions/{id}/standing/end", page(w.EndStanding)},
 		{"GET", "/library", guest(w.LibraryPage)},
 		{"GET", "/play/grant", s.visited(smallBody, p.Grant)},
 		{"POST", "/play/relay", s.visited(smallBody, p.Relay)},
@@ -240,7 +275,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/users/{name:[a-z0-9_]+}", s.either(documentFirst, document(p.Objects), page(w.ToArtist))},
 		{"GET", "/tracks/{id}", s.either(documentFirst, document(p.Objects), page(w.ToTrack))},
 		{"GET", "/notes/{id}", s.either(documentFirst, document(p.Objects), page(w.ToNote))},
-		{"GET", "/albums/{id}", s.either(documentFirst, document(p.Objects), page(w.Album))},
+		{"GET", "/albums/{id}", s.either(documentFirst, document(p.Objects), guest(w.Album))},
 	}
 }
 
@@ -279,6 +314,9 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/.well-known/host-meta", open(0, p.HostMeta)},
 		{"GET", "/.well-known/nodeinfo", open(0, p.NodeInfo)},
 		{"GET", "/nodeinfo/{version}", open(0, p.NodeInfo)},
+
+		{"GET", "/ledger/*", open(0, p.Books)},
+		{"", "/witness/*", open(witness.MaxBody, p.Books)},
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},

@@ -27,6 +27,21 @@ func (s *Service) Leave(ctx context.Context, artist string) error {
 			}
 		}
 	}
+	var releases []Release
+	if err := s.db.Read.WithContext(ctx).Where("artist = ? AND state = ?", artist, ReleasePublished).Find(&releases).Error; err != nil {
+		return fmt.Errorf("read releases of %s: %w", artist, err)
+	}
+	for _, r := range releases {
+		err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+			if err := tx.Model(&r).Update("state", ReleaseWithdrawn).Error; err != nil {
+				return fmt.Errorf("withdraw release %s: %w", r.ID, err)
+			}
+			return s.bundler.OpenBundle(tx, r, false)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	var out []Track
 	if err := s.db.Read.WithContext(ctx).Where("artist = ?", artist).Find(&out).Error; err != nil {
 		return fmt.Errorf("read tracks of %s: %w", artist, err)

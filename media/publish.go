@@ -155,6 +155,11 @@ func (s *Service) Unpublish(ctx context.Context, artist string, id TrackID) erro
 	if err != nil || t.State == Unpublished || t.State == Removed {
 		return err
 	}
+	if on, _, err := ReleaseOf(ctx, s.db.Read, id); err == nil {
+		return &Refusal{Words: fmt.Sprintf("It is on the release %q: take it off there first.", on.Title)}
+	} else if !errors.Is(err, ErrNoRelease) {
+		return err
+	}
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := move(tx, &t, Unpublished, s.utc()); err != nil {
 			return &Refusal{Words: "Only a published track can be taken back."}

@@ -35,6 +35,8 @@ func (TrackPublished) Kind() string { return "track_published" }
 type TrackChanged struct {
 	Track   TrackID   `json:"track"`
 	Updated time.Time `json:"updated"`
+	// Quiet says that its announcement is as it was: only what it is on, or is sold with, has changed.
+	Quiet bool `json:"quiet,omitempty"`
 }
 
 // Kind names the job.
@@ -71,6 +73,8 @@ type Parts struct {
 	Store  ipfs.Store
 	Engine transcode.Engine
 	Shop   Shop
+	// Bundler may be nil where there are no releases.
+	Bundler Bundler
 	// Credit tells how a track's artist is called, and the address of the track's page: both stand in downloads.
 	Credit func(ctx context.Context, t Track) (artist, url string, err error)
 	Log    *slog.Logger
@@ -80,17 +84,18 @@ type Parts struct {
 
 // Service is the artist's side of the media.
 type Service struct {
-	config Config
-	db     *db.DB
-	jobs   *jobs.Queue
-	vault  *vault.Vault
-	store  ipfs.Store
-	engine transcode.Engine
-	shop   Shop
-	credit func(ctx context.Context, t Track) (artist, url string, err error)
-	log    *slog.Logger
-	now    func() time.Time
-	rand   io.Reader
+	config  Config
+	db      *db.DB
+	jobs    *jobs.Queue
+	vault   *vault.Vault
+	store   ipfs.Store
+	engine  transcode.Engine
+	shop    Shop
+	bundler Bundler
+	credit  func(ctx context.Context, t Track) (artist, url string, err error)
+	log     *slog.Logger
+	now     func() time.Time
+	rand    io.Reader
 }
 
 // New makes the pipeline; nothing runs before its jobs are registered and the queue started.
@@ -102,7 +107,7 @@ func New(config Config, p Parts) *Service {
 		config.FullPause = defaultPause
 	}
 	return &Service{
-		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop, credit: p.Credit,
+		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, store: p.Store, engine: p.Engine, shop: p.Shop, bundler: p.Bundler, credit: p.Credit,
 		log: p.Log, now: p.Now, rand: p.Rand,
 	}
 }

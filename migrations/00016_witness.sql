@@ -27,10 +27,12 @@ CREATE TABLE witnessed_logs (
     note    TEXT      NOT NULL,
     seen_at TIMESTAMP NOT NULL
 );
--- Two checkpoints of one ledger, both with its signature, of which nobody could show that one goes on from the other.
+-- Two checkpoints of one ledger, both with its signature: of one size and with two roots, which is proof, or of which
+-- nobody has shown that one goes on from the other; of those the newest is kept.
 CREATE TABLE witnessed_forks (
     id       TEXT PRIMARY KEY,
     origin   TEXT      NOT NULL,
+    proved   BOOLEAN   NOT NULL,
     seen     TEXT      NOT NULL,
     refused  TEXT      NOT NULL,
     found_at TIMESTAMP NOT NULL

@@ -24,6 +24,15 @@ CREATE INDEX plays_history ON plays (listener, started_at);
 CREATE INDEX plays_day ON plays (day, listener);
 CREATE INDEX plays_artist ON plays (artist, day);
 
+-- What was reported of plays that go on, so that a process that is killed loses none of it: many plays in one row, which is
+-- of no use any more when they are written.
+CREATE TABLE play_journal (
+    id         TEXT PRIMARY KEY,
+    written_at TIMESTAMP NOT NULL,
+    data       BYTEA NOT NULL
+);
+CREATE INDEX play_journal_written ON play_journal (written_at);
+
 -- What the rules say of plays, with the hash of what they looked at.
 CREATE TABLE play_marks (
     listener   TEXT NOT NULL,

@@ -117,7 +117,10 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			return tx.Model(&o).Updates(map[string]any{"words": o.Words, "seen": ""}).Error
 		})
 	}
-	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
+	prepared, err := s.prepare(ctx, o)
+	if errors.Is(err, ErrGranted) {
+		return s.twice(ctx, row, o, p)
+	}
 	if err != nil {
 		return fmt.Errorf("prepare grant for order %s: %w", o.URI, err)
 	}
@@ -129,6 +132,20 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			return fmt.Errorf("write payment: %w", err)
 		}
 		return s.settle(ctx, tx, &o, prepared, paymentHash(provider, p))
+	})
+}
+
+// twice keeps the payment of an order whose buyer has by now what was ordered, by another order: the artist has to give it
+// back.
+func (s *Service) twice(ctx context.Context, row paymentRow, o Order, p Payment) error {
+	row.Outcome = duplicate
+	return s.keep(ctx, row, func(tx *gorm.DB) error {
+		o.Words = fmt.Sprintf("%s came for what was paid already by another order. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
+		o.Remark, o.Seen = Duplicate, ""
+		if err := move(tx, &o, Failed, row.SeenAt); err != nil {
+			return err
+		}
+		return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words, Settled: true})
 	})
 }
 
@@ -165,6 +182,14 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, o *Order, prepared Pr
 		return err
 	}
 	return s.jobs.Insert(ctx, tx, OrderPaid{Order: o.URI})
+}
+
+// prepare makes what a paid order opens: a grant, or for a gift the code.
+func (s *Service) prepare(ctx context.Context, o Order) (PreparedGrant, error) {
+	if o.Gift {
+		return wrapped{s, o}, nil
+	}
+	return s.granter.Prepare(ctx, o.grantRequest())
 }
 
 // keep writes a payment that completes nothing.

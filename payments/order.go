@@ -22,6 +22,8 @@ type Ground string
 const (
 	GroundPayment Ground = "payment"
 	GroundFree    Ground = "free"
+	GroundCode    Ground = "code"
+	GroundGift    Ground = "gift"
 )
 
 // Order is one purchase on the seller's side. Its price was fixed when it was placed.
@@ -55,10 +57,15 @@ type Order struct {
 	Receipt     string
 	GrantURI    string
 	PaymentHash string
-	ExpiresAt   time.Time
-	PaidAt      *time.Time
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Splits say who is owed what is paid, as they were when the order was placed.
+	Splits Splits
+	// Code is the hash of the code that was redeemed, or, with Gift, of the one that the payment is for.
+	Code      string
+	Gift      bool
+	ExpiresAt time.Time
+	PaidAt    *time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Amount is the price.

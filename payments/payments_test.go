@@ -86,7 +86,7 @@ type world struct {
 	clock    time.Time
 }
 
-func (w *world) Product(_ context.Context, uri string) (payments.Product, error) {
+func (w *world) Product(_ context.Context, uri, _ string) (payments.Product, error) {
 	if uri != track {
 		return payments.Product{}, payments.ErrUnknownProduct
 	}

@@ -37,6 +37,11 @@ type Request struct {
 	Amount        amount.Amount
 	ReceivingKey  string
 	RequestingKey string
+	// Code is one that is redeemed, as it was typed; nothing is paid then, and Amount is nothing.
+	Code string
+	// Gift is the hash of a code that is to open the product once the order is paid, for whomever the buyer gives it to;
+	// the buyer is granted nothing then.
+	Gift string
 }
 
 // Placed says what became of a request.
@@ -57,7 +62,7 @@ func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 	} else if !errors.Is(err, ErrNotFound) {
 		return Placed{}, err
 	}
-	p, err := s.catalog.Product(ctx, r.Product)
+	p, err := s.catalog.Product(ctx, r.Product, r.Buyer)
 	if errors.Is(err, ErrUnknownProduct) {
 		return Placed{}, &Refusal{"unknown-product", "There is no such product here."}
 	}
@@ -67,28 +72,34 @@ func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 	if p.Artist != r.Artist {
 		return Placed{}, &Refusal{"unknown-product", "This artist does not sell that."}
 	}
-	granted, err := s.catalog.Granted(ctx, r.Buyer, r.Product)
-	if err != nil {
-		return Placed{}, fmt.Errorf("look up grant: %w", err)
+	if r.Gift == "" {
+		granted, err := s.catalog.Granted(ctx, r.Buyer, r.Product)
+		if err != nil {
+			return Placed{}, fmt.Errorf("look up grant: %w", err)
+		}
+		if granted != "" {
+			// A code that came with it stays good, for somebody else.
+			return Placed{Granted: granted}, nil
+		}
 	}
-	if granted != "" {
-		return Placed{Granted: granted}, nil
+	if r.Code != "" {
+		o, err := s.redeem(ctx, r, p)
+		return Placed{Order: o}, err
 	}
-	if !p.Open {
-		return Placed{}, &Refusal{"not-for-sale", "This is not for sale at the moment."}
+	if err := check(r, p); err != nil {
+		return Placed{}, err
 	}
-	if r.Amount.Asset != p.Price.Asset {
-		return Placed{}, &Refusal{"asset", "The price is asked in " + string(p.Price.Asset) + "."}
-	}
-	if r.Amount.Units.Cmp(p.Price.Units) < 0 {
-		return Placed{}, &Refusal{"price", "The price is " + p.Price.Decimal(p.Decimals) + "."}
+	if r.Gift != "" {
+		if err := s.checkGift(ctx, r); err != nil {
+			return Placed{}, err
+		}
 	}
 	o, err := s.newOrder(ctx, r, p)
 	if err != nil {
 		return Placed{}, err
 	}
 	if o.Ground == GroundFree {
-		o, err = s.placeFree(ctx, o)
+		o, err = s.placeFree(ctx, o, nil)
 		return Placed{Order: o}, err
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -107,22 +118,56 @@ func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 	return Placed{Order: o}, err
 }
 
-func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, error) {
+// check compares an offer with what is sold. Of a flexible product the offer names the price.
+func check(r Request, p Product) error {
+	switch {
+	case !p.Open:
+		return &Refusal{"not-for-sale", "This is not for sale at the moment."}
+	case r.Amount.Asset != p.Price.Asset:
+		return &Refusal{"asset", "The price is asked in " + string(p.Price.Asset) + "."}
+	case r.Amount.Units.Cmp(p.Price.Units) < 0 && p.Flexible:
+		return &Refusal{"price", "The least that is taken is " + p.Price.Decimal(p.Decimals) + "."}
+	case r.Amount.Units.Cmp(p.Price.Units) < 0:
+		return &Refusal{"price", "The price is " + p.Price.Decimal(p.Decimals) + "."}
+	case r.Gift != "" && p.Price.IsZero() && (!p.Flexible || r.Amount.IsZero()):
+		return &Refusal{"price", "This is free: whoever wants it can get it."}
+	}
+	return nil
+}
+
+// blank is an order without a price and a way of paying.
+func (s *Service) blank(r Request, p Product) (Order, error) {
 	identifier, err := newIdentifier(s.rand)
 	if err != nil {
 		return Order{}, err
 	}
 	now := s.now().UTC().Truncate(time.Second)
-	o := Order{
+	return Order{
 		URI: s.base + "/agreements/" + newID(), Offer: r.Offer, Product: p.URI, Version: p.Version, Artist: p.Artist, Buyer: r.Buyer,
-		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
-		Units: p.Price.Units, Asset: p.Price.Asset, Decimals: p.Decimals,
-		Ground: GroundPayment, Identifier: identifier, State: Quoted, ExpiresAt: now.Add(s.config.InvoiceLife),
+		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey, Asset: p.Price.Asset, Decimals: p.Decimals,
+		Ground: GroundFree, Identifier: identifier, State: Quoted, ExpiresAt: now.Add(s.config.InvoiceLife),
 		Receipt: s.base + "/receipts/" + newID(), CreatedAt: now, UpdatedAt: now,
+	}, nil
+}
+
+func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, error) {
+	o, err := s.blank(r, p)
+	if err != nil {
+		return Order{}, err
 	}
-	if p.Price.IsZero() {
-		o.Ground = GroundFree
+	price := p.Price
+	if p.Flexible {
+		price = r.Amount
+	}
+	if price.IsZero() {
 		return o, nil
+	}
+	o.Units, o.Ground = price.Units, GroundPayment
+	if r.Gift != "" {
+		o.Gift, o.Code = true, r.Gift
+	}
+	if o.Splits, err = s.splitsOf(ctx, p.URI); err != nil {
+		return Order{}, err
 	}
 	provider, ok := s.provider(p.Price.Asset)
 	if !ok {
@@ -130,21 +175,27 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 	}
 	o.Provider = provider.Name()
 	if patient, ok := provider.(Patient); ok {
-		o.ExpiresAt = now.Add(patient.InvoiceLife())
+		o.ExpiresAt = o.CreatedAt.Add(patient.InvoiceLife())
 	}
-	if o.Target, err = provider.Target(ctx, identifier); err != nil {
+	if o.Target, err = provider.Target(ctx, o.Identifier); err != nil {
 		s.log.Warn("payment provider does not answer", "provider", provider.Name(), "error", err)
 		return Order{}, &Refusal{"no-payee", "The artist's payment node does not answer. Try again later."}
 	}
 	return o, nil
 }
 
-func (s *Service) placeFree(ctx context.Context, o Order) (Order, error) {
+// placeFree grants an order at once for which nothing is to be paid; also is written before it in the same transaction.
+func (s *Service) placeFree(ctx context.Context, o Order, also func(tx *gorm.DB) error) (Order, error) {
 	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
 	if err != nil {
 		return o, fmt.Errorf("prepare grant: %w", err)
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
 		if err := tx.Create(&o).Error; err != nil {
 			return fmt.Errorf("write order: %w", err)
 		}

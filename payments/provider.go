@@ -2,6 +2,7 @@ package payments
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"antiphon/payments/amount"
@@ -68,14 +69,19 @@ type Product struct {
 	Version  int64
 	Price    amount.Amount
 	Decimals int
+	// Flexible says that buyers name the price themselves, from Price upward.
+	Flexible bool
 	Open     bool
+	// Monthly says that it is sold by the month, and that Version is one.
+	Monthly bool
 }
 
 // Catalog knows what is sold; the access room implements it.
 type Catalog interface {
-	// Product returns a product as it is sold now, or an error that wraps [ErrUnknownProduct].
-	Product(ctx context.Context, uri string) (Product, error)
-	// Granted returns the grant that buyer already has of the product, or "".
+	// Product returns a product as it is sold to buyer now, or an error that wraps [ErrUnknownProduct]. Of what is sold by
+	// the month it is the month that the buyer lacks, at the price of what is left of it.
+	Product(ctx context.Context, uri, buyer string) (Product, error)
+	// Granted returns the grant that buyer already has of what Product returns, or "".
 	Granted(ctx context.Context, buyer, product string) (string, error)
 }
 
@@ -84,11 +90,18 @@ type GrantRequest struct {
 	Artist, Buyer, Product, Agreement, Receipt string
 	Version                                    int64
 	ReceivingKey, RequestingKey                string
+	// Start is when the grant begins, now when it is zero; End is when it ends, never when it is nil.
+	Start time.Time
+	End   *time.Time
 }
+
+// ErrGranted is wrapped by a [Granter] when the buyer has been granted already what is to be granted.
+var ErrGranted = errors.New("granted already")
 
 // Granter makes grants; the access room implements it.
 type Granter interface {
-	// Prepare does the slow part, outside of any transaction: fragments are made and sealed to their proxies.
+	// Prepare does the slow part, outside of any transaction: fragments are made and sealed to their proxies. It returns an
+	// error that wraps [ErrGranted] when there is nothing to grant any more.
 	Prepare(ctx context.Context, r GrantRequest) (PreparedGrant, error)
 }
 

@@ -95,6 +95,7 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	rand      io.Reader
+	tries     tries
 	// wake has a channel for each provider's watcher.
 	wake []chan struct{}
 }

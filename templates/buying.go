@@ -18,9 +18,14 @@ type Buy struct {
 	// is a whole release of Tracks tracks.
 	Formats []string
 	Tracks  int
-	// Price is the seller's price. NameYourPrice lets the buyer pay more.
+	// Price is the seller's price. With NameYourPrice it is the least, and the
+	// buyer names the Amount; Suggested is what the Splits are shown for.
 	Price         Money
 	NameYourPrice bool
+	Amount        string
+	Suggested     Money
+	// CanGift offers to buy it for somebody else.
+	CanGift bool
 	// Splits are the parts of the price, largest first.
 	Splits []Split
 	// Holder is who receives the money: the artist, or the operator of the
@@ -66,6 +71,7 @@ const (
 	OrderExpired  OrderState = "expired"
 	OrderHeld     OrderState = "held"
 	OrderRevoked  OrderState = "revoked"
+	OrderGift     OrderState = "gift"
 )
 
 // Order is the page of one purchase. It moves by itself: the browser asks
@@ -87,6 +93,9 @@ type Order struct {
 	// PayAction is posted to when the user pays with a node that this
 	// instance or the user runs; empty hides the button.
 	PayAction string
+	// GiftCode is what the buyer of a gift hands on, GiftURL where it is
+	// redeemed; empty before it is paid, and for what is no gift.
+	GiftCode, GiftURL string
 	// PayLacks says to the admin what keeps the node from paying, and what to
 	// do; empty when nothing does.
 	PayLacks string

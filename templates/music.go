@@ -8,6 +8,9 @@ import (
 // Artist is the page of a local or remote artist.
 type Artist struct {
 	Layout
+	// Tiers are what can be subscribed to; TiersURL leads to those of an artist elsewhere.
+	Tiers    []Tier
+	TiersURL string
 	Meta
 	Name, Handle string
 	// Avatar and Banner are image URLs on this instance, or empty.
@@ -97,6 +100,8 @@ type Library struct {
 	Total int
 	// Query is what was searched for; Sort is newest, title or artist.
 	Query, Sort string
+	// Releases lead to the releases that were bought as one.
+	Releases []Link
 	// Open are purchases that are not finished.
 	Open []OpenPurchase
 	// Withdrawn are tracks that were the listener's until their artists took them back.

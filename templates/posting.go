@@ -55,13 +55,13 @@ type Draft struct {
 	Track Track
 	// Description is the text of the post, plain; Tags are comma separated.
 	Description, Tags string
-	// Licenses and Assets are the choices; Price is what was typed.
-	Licenses, Assets []Choice
-	Price            string
+	// Licenses are the choices.
+	Licenses []Choice
+	Pricing
 	// PreviewStart is where the preview begins; how long it is stands in Track.
 	PreviewStart time.Duration
 	// Errors is what is wrong, by field: title, price, asset, cover,
-	// previewStart, license, description, tags.
+	// suggested, shares, previewStart, license, description, tags.
 	Errors map[string]string
 	// Published is set once the track is out.
 	Published *Published
@@ -87,6 +87,10 @@ type Studio struct {
 	Drafts    []StudioTrack
 	Published []StudioTrack
 	Pager     Pager
+	// Releases are the artist's, in whatever state.
+	Releases []StudioRelease
+	// Owed is what the instance's ledger says that the artist is owed.
+	Owed []Money
 	// Followers, Sales and Earned are the figures at the top.
 	Followers, Sales int
 	Earned           []Money
@@ -102,6 +106,16 @@ type UnusualOrder struct {
 }
 
 func (*Studio) page() string { return "studio" }
+
+// StudioRelease is one row of the studio's releases.
+type StudioRelease struct {
+	Title, EditURL string
+	// State is draft, published or withdrawn.
+	State  string
+	Tracks int
+	Price  Money
+	Sales  int
+}
 
 // StudioTrack is one row of the studio.
 type StudioTrack struct {

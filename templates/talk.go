@@ -59,18 +59,6 @@ type Told struct {
 	New             bool
 }
 
-// Album is the page of a release.
-type Album struct {
-	Layout
-	Meta
-	Name, Artist, ArtistURL, Cover, Accent string
-	URI                                    string
-	Tracks                                 []Track
-	Length                                 time.Duration
-}
-
-func (*Album) page() string { return "album" }
-
 // Meta is what other programs read in the head of a page.
 type Meta struct {
 	// Creator is the artist's handle, "@ada@music.example".

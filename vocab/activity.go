@@ -147,7 +147,7 @@ func ParseActivity(raw []byte) (Activity, error) {
 	a.Published, a.EndTime = o.time("published"), o.time("endTime")
 	// What follows is beside the point in most verbs, where other servers write it in forms of their own.
 	a.Context, _ = uriOf(o.get("context"))
-	a.Summary, a.Content, a.Code = o.looseText("summary", maxName), o.looseText("content", maxHTML), o.looseText("code", 64)
+	a.Summary, a.Content, a.Code = o.looseText("summary", maxName), o.looseText("content", maxHTML), o.looseText("code", 100)
 	if o.err() != nil {
 		return Activity{}, fmt.Errorf("parse activity: %w", o.err())
 	}

@@ -187,6 +187,9 @@ func malformed() []row {
 		{"listen", "type", []any{"Listen", "View"}}, {"listen", "duration", "PT99999999H"},
 		{"listen", "result", "5"}, {"listen", "result", map[string]any{"type": "InteractionCounter", "userInteractionCount": 0}}, {"listen-day", "duration", "PT99999H"},
 
+		{"subscription-offered", "id", "https://s.example/subscriptions/x"}, {"subscription-offered", "product", missing},
+		{"subscription-offered", "product", "https://evil.example/products/1"}, {"subscription-offered", "subject", missing}, {"subscription-offered", "object", missing},
+		{"subscription", "product", "https://evil.example/products/1"}, {"subscription", "startTime", "2026"},
 		{"subscription", "attributedTo", buyer}, {"subscription", "object", buyer}, {"subscription", "relationship", "http://purl.org/vocab/relationship/friendOf"},
 		{"subscription", "subject", missing}, {"subscription", "endTime", missing}, {"subscription", "context", "https://evil.example/agreements/1"}, {"subscription", "type", "Relationship"},
 	}

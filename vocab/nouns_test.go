@@ -46,6 +46,7 @@ func nouns() []noun {
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
+		{"subscription-offered", vocab.KindSubscription, false, func() object { return sampleWish() }, reader(vocab.ReadOfferedSubscription)},
 		{"listen-day", vocab.KindListen, false, func() object { return sampleListens() }, reader(vocab.ReadListen)},
 		{"subscription", vocab.KindSubscription, false, func() object { return sampleSubscription() }, reader(vocab.ReadSubscription)},
 	}
@@ -105,7 +106,11 @@ func sampleTrack() vocab.Track {
 func sampleProposal() vocab.Proposal {
 	return vocab.Proposal{
 		ID: "https://s.example/proposals/9", AttributedTo: artist, Name: "Brass Rain", Product: "https://s.example/products/9",
-		Resource: vocab.Namespace + "AudioTrack", Price: price(), Updated: at(10, 0, 0),
+		Resource: vocab.Namespace + "AudioTrack", Price: price(), Suggested: "7000000", Updated: at(10, 0, 0),
+		Shares: []vocab.Share{
+			{Payee: artist, Name: "Ada", BasisPoints: 7000},
+			{Payee: "https://b.example/users/moe", Name: "Moe", Role: "drums", BasisPoints: 3000},
+		},
 	}
 }
 
@@ -194,7 +199,11 @@ func sampleRelease() vocab.Release {
 		ID: "https://s.example/albums/9", AttributedTo: artist, Name: "Boiler Songs", URL: "https://s.example/albums/9",
 		Published: at(8, 0, 0), Updated: at(9, 0, 0), To: []string{vocab.Public}, Cc: []string{artist + "/followers"},
 		Cover:  vocab.Media{URL: "https://s.example/media/cover.jpg", MediaType: "image/jpeg"},
-		Tracks: []string{"https://s.example/tracks/77", "https://s.example/tracks/78"},
+		Tracks: []string{"https://s.example/tracks/77", "https://s.example/tracks/78"}, Type: "ep", Released: "2026-11-20",
+		Content: "<p>Recorded in a boiler.</p>",
+		Proposals: []vocab.ProposalLink{{
+			ID: "https://s.example/products/r9/proposal", Product: "https://s.example/products/r9", Price: price(),
+		}},
 	}
 }
 
@@ -214,7 +223,11 @@ func sampleListens() vocab.Listen {
 
 func sampleSubscription() vocab.Subscription {
 	return vocab.Subscription{
-		ID: "https://s.example/subscriptions/sbnmrtqa", Artist: artist, Listener: buyer,
+		ID: "https://s.example/subscriptions/sbnmrtqa", Artist: artist, Listener: buyer, Tier: "https://s.example/products/prtiermo",
 		Agreement: "https://s.example/agreements/agzfpkdx", StartTime: at(12, 0, 2), EndTime: pointer(at(23, 59, 59)),
 	}
+}
+
+func sampleWish() vocab.Subscription {
+	return vocab.Subscription{Artist: artist, Listener: buyer, Tier: "https://s.example/products/prtiermo", Shown: true}
 }

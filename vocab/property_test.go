@@ -275,24 +275,33 @@ func drawListen(t *rapid.T) vocab.Listen {
 func drawSubscription(t *rapid.T) vocab.Subscription {
 	x := vocab.Subscription{ID: below(t, "subscriptions"), Artist: below(t, "users"), Listener: elsewhere(t), Agreement: below(t, "agreements"), StartTime: moment(t)}
 	x.EndTime = end(t, x.StartTime)
+	x.Shown = maybe(t)
+	if maybe(t) {
+		x.Tier = below(t, "products")
+	}
 	return x
+}
+
+func drawWish(t *rapid.T) vocab.Subscription {
+	return vocab.Subscription{Artist: below(t, "users"), Listener: elsewhere(t), Tier: below(t, "products"), Shown: maybe(t)}
 }
 
 // TestReadObject is the property read(object(x)) == x.
 func TestReadObject(t *testing.T) {
 	t.Parallel()
 	for name, drawn := range map[string]func(*rapid.T) object{
-		"track":             func(t *rapid.T) object { return drawTrack(t) },
-		"proposal":          func(t *rapid.T) object { return drawProposal(t) },
-		"agreement-offered": func(t *rapid.T) object { return drawOffered(t) },
-		"agreement":         func(t *rapid.T) object { return drawAgreement(t) },
-		"invoice":           func(t *rapid.T) object { return drawInvoice(t) },
-		"receipt":           func(t *rapid.T) object { return drawReceipt(t) },
-		"grant":             func(t *rapid.T) object { return drawGrant(t) },
-		"keyfragment":       func(t *rapid.T) object { return drawKeyFragment(t) },
-		"playlist":          func(t *rapid.T) object { return drawPlaylist(t) },
-		"listen":            func(t *rapid.T) object { return drawListen(t) },
-		"subscription":      func(t *rapid.T) object { return drawSubscription(t) },
+		"track":                func(t *rapid.T) object { return drawTrack(t) },
+		"proposal":             func(t *rapid.T) object { return drawProposal(t) },
+		"agreement-offered":    func(t *rapid.T) object { return drawOffered(t) },
+		"agreement":            func(t *rapid.T) object { return drawAgreement(t) },
+		"invoice":              func(t *rapid.T) object { return drawInvoice(t) },
+		"receipt":              func(t *rapid.T) object { return drawReceipt(t) },
+		"grant":                func(t *rapid.T) object { return drawGrant(t) },
+		"keyfragment":          func(t *rapid.T) object { return drawKeyFragment(t) },
+		"playlist":             func(t *rapid.T) object { return drawPlaylist(t) },
+		"listen":               func(t *rapid.T) object { return drawListen(t) },
+		"subscription-offered": func(t *rapid.T) object { return drawWish(t) },
+		"subscription":         func(t *rapid.T) object { return drawSubscription(t) },
 	} {
 		for _, n := range nouns() {
 			if n.name != name {

@@ -24,10 +24,28 @@ type Proposal struct {
 	Resource string
 	// Monthly is set if the price buys a month and not the thing once and for all.
 	Monthly bool
+	// Price is what is asked. With Suggested it is the least that is taken, and buyers name the amount themselves.
 	Price
+	// Suggested is what a page begins with where the buyer names the amount: smallest units, not less than the Price. It
+	// is empty for a fixed price.
+	Suggested string
+	// Shares say who is owed what is paid, largest first; none means the artist alone. They add up to 10,000.
+	Shares []Share
 	// Updated is when name or price changed last; zero if they never did.
 	Updated time.Time
 }
+
+// Share is somebody's part of a price, in ten-thousandths.
+type Share struct {
+	// Payee is an actor.
+	Payee string
+	// Name is how people call the payee, Role what the part is for; Role may be empty.
+	Name, Role  string
+	BasisPoints int
+}
+
+// MaxShares bounds the parts of a price.
+const MaxShares = 20
 
 // Object is the proposal with its context. FEP-0837's quantity of money is the count of the asset's smallest units.
 // It does not check; ReadProposal does.
@@ -48,6 +66,16 @@ func (p Proposal) Object() map[string]any {
 		m["decimals"] = p.Decimals
 	}
 	m["reciprocal"] = payment
+	put(m, "suggested", p.Suggested)
+	if len(p.Shares) > 0 {
+		shares := make([]any, len(p.Shares))
+		for i, s := range p.Shares {
+			share := map[string]any{"payee": s.Payee, "name": s.Name, "basisPoints": s.BasisPoints}
+			put(share, "role", s.Role)
+			shares[i] = share
+		}
+		m["shares"] = shares
+	}
 	putTime(m, "updated", p.Updated)
 	return m
 }
@@ -96,10 +124,31 @@ func ReadProposal(raw []byte) (Proposal, error) {
 		p.Asset = payment.asset("resourceConformsTo")
 		p.Decimals = int(o.integer("decimals", 0, maxDecimals))
 	}
+	if o.has("suggested") {
+		p.Suggested = o.decimal("suggested")
+	}
+	p.Shares = o.shares("shares")
 	if err := o.err(); err != nil {
 		return Proposal{}, err
 	}
 	return p, nil
+}
+
+// shares reads parts that add up to the whole.
+func (o *object) shares(name string) []Share {
+	var out []Share
+	sum := 0
+	for _, c := range o.children(name, 0, MaxShares) {
+		s := Share{
+			Payee: c.id("payee"), Name: c.text("name", maxName), Role: c.maybeText("role", maxName), BasisPoints: int(c.integer("basisPoints", 1, 10_000)),
+		}
+		sum += s.BasisPoints
+		out = append(out, s)
+	}
+	if out != nil && sum != 10_000 {
+		o.fail(name, "do not add up to 10000")
+	}
+	return out
 }
 
 // intent asks for the id of one of a proposal's two intents and returns the proposal's.

@@ -1,6 +1,9 @@
 package vocab
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Release is an album, an EP or a single: a name and its tracks in order. Its terms are Funkwhale's, so that servers of
 // that family read it. The document is computed from the tracks and carries no proof: each track has its own.
@@ -13,9 +16,20 @@ type Release struct {
 	Published, Updated time.Time
 	To, Cc             []string
 	Cover              Media
+	// Type is album, ep or single, or empty; Released the day that the artist names, as 2006-01-02, or empty.
+	Type, Released string
+	// Content is HTML, not sanitized, or empty.
+	Content string
 	// Tracks are in order.
 	Tracks []string
+	// Proposals say where the release is for sale as one, and for how much.
+	Proposals []ProposalLink
 }
+
+var (
+	releaseTypePattern = regexp.MustCompile(`^(?:album|ep|single)$`)
+	dayPattern         = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+)
 
 // Object is the release with its context. It does not check; ReadRelease does.
 func (r Release) Object() map[string]any {
@@ -28,6 +42,10 @@ func (r Release) Object() map[string]any {
 	putList(m, "cc", r.Cc)
 	putTime(m, "updated", r.Updated)
 	putFile(m, "image", r.Cover)
+	put(m, "releaseType", r.Type)
+	put(m, "released", r.Released)
+	put(m, "content", r.Content)
+	putProposals(m, r.Proposals)
 	return m
 }
 
@@ -46,7 +64,11 @@ func ReadRelease(raw []byte) (Release, error) {
 	r.To, r.Cc = o.uris("to", maxAudience), o.uris("cc", maxAudience)
 	r.Published, r.Updated = o.moment("published"), o.maybeMoment("updated")
 	r.Cover = o.looseMedia("image")
+	r.Type = o.maybeMatch("releaseType", releaseTypePattern, "an album, ep or single")
+	r.Released = o.maybeMatch("released", dayPattern, "a day")
+	r.Content = o.maybeText("content", maxHTML)
 	r.Tracks = o.ids("orderedItems", 0, maxPlaylist)
+	r.Proposals = o.proposals(r.ID)
 	if err := o.err(); err != nil {
 		return Release{}, err
 	}

@@ -154,16 +154,22 @@ func (t Track) Object() map[string]any {
 		}
 		m["capsules"] = capsules
 	}
-	if len(t.Proposals) > 0 {
-		proposals, links := make([]any, len(t.Proposals)), make([]any, len(t.Proposals))
-		for i, p := range t.Proposals {
-			proposal := map[string]any{"id": p.ID, "type": "Proposal", "product": p.Product}
-			p.Price.write(proposal)
-			proposals[i], links[i] = proposal, paymentLink("Buy", p.ID)
-		}
-		m["proposals"], m["attachment"] = proposals, links
-	}
+	putProposals(m, t.Proposals)
 	return m
+}
+
+// putProposals names where something is sold, beside a payment link for each (FEP-0ea0).
+func putProposals(m map[string]any, all []ProposalLink) {
+	if len(all) == 0 {
+		return
+	}
+	proposals, links := make([]any, len(all)), make([]any, len(all))
+	for i, p := range all {
+		proposal := map[string]any{"id": p.ID, "type": "Proposal", "product": p.Product}
+		p.Price.write(proposal)
+		proposals[i], links[i] = proposal, paymentLink("Buy", p.ID)
+	}
+	m["proposals"], m["attachment"] = proposals, links
 }
 
 // links puts the page first, because some servers take the first link for it.

@@ -39,6 +39,9 @@ func (p *Pages) Artist(w http.ResponseWriter, r *http.Request) error {
 	view.Total, view.Pager = int(total), n.pager(artist.page(), r.URL.Query(), int(total))
 	view.Meta = p.artistMeta(artist, view.Avatar)
 	if n.number == 1 {
+		if view.Tiers, err = p.tiersOf(r.Context(), artist.URI); err != nil {
+			return err
+		}
 		if view.Pinned, err = p.pinnedOf(r.Context(), artist.URI); err != nil {
 			return err
 		}
@@ -90,6 +93,12 @@ func (p *Pages) RemoteArtist(w http.ResponseWriter, r *http.Request) error {
 		view.Tracks = append(view.Tracks, p.postedTrack(r.Context(), post, artist, owned))
 	}
 	view.Total, view.Pager = int(total), n.pager("/artist", r.URL.Query(), int(total))
+	if p.Sellers != nil && total > 0 {
+		view.TiersURL = "/tiers?artist=" + url.QueryEscape(artist.URI)
+	}
+	if view.Releases, err = p.releasesOf(r.Context(), artist.URI); err != nil {
+		return err
+	}
 	return p.Render(w, http.StatusOK, view)
 }
 

@@ -117,6 +117,9 @@ func (p *Pages) Tidings(w http.ResponseWriter, r *http.Request) error {
 		if who, err := p.actor(ctx, t.About); err == nil {
 			row.About, row.AboutURL = p.handle(who.Name, who.Host), who.page()
 		}
+		if t.Kind == moderation.TidingSubscription {
+			row.AboutURL = "/subscriptions"
+		}
 		if t.Kind == moderation.TidingMoved {
 			if who, err := p.actor(ctx, t.Words); err == nil {
 				row.Words, row.URL = p.handle(who.Name, who.Host), who.page()

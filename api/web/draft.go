@@ -16,7 +16,6 @@ import (
 
 	"antiphon/media"
 	"antiphon/media/access"
-	"antiphon/payments/amount"
 	"antiphon/templates"
 )
 
@@ -105,14 +104,8 @@ func (p *Pages) priceFields(ctx context.Context, view *templates.Draft, t media.
 	if err != nil && !errors.Is(err, access.ErrUnknownProduct) {
 		return fmt.Errorf("look up product of %s: %w", t.URI, err)
 	}
-	view.Price = "0"
-	if price, parseErr := amount.Parse(product.Units, product.Asset); err == nil && parseErr == nil {
-		view.Price = price.Decimal(product.Decimals)
-	}
-	for _, a := range p.Assets {
-		view.Assets = append(view.Assets, templates.Choice{Value: string(a.ID), Label: a.Symbol, Selected: string(a.ID) == product.Asset})
-	}
-	return nil
+	view.Pricing, err = p.pricingOf(ctx, product.URI)
+	return err
 }
 
 // published is what an artist sees right after publishing.
@@ -168,10 +161,11 @@ func (p *Pages) Progress(w http.ResponseWriter, r *http.Request) error {
 
 // draftForm is what the form of a track sends.
 type draftForm struct {
-	title, about, license, price, asset string
-	previewStart                        time.Duration
-	cover                               []byte
-	publish                             bool
+	title, about, license string
+	pricing               pricing
+	previewStart          time.Duration
+	cover                 []byte
+	publish               bool
 }
 
 // SaveDraft is POST /drafts/{id}: it saves the form, and publishes when that was asked for.
@@ -184,7 +178,7 @@ func (p *Pages) SaveDraft(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	price := p.checkPrice(f, t, wrong)
+	price := p.checkPricing(r.Context(), t.Artist, f.pricing, wrong)
 	if len(wrong) == 0 {
 		if t, err = p.save(r.Context(), t, f, price, wrong); err != nil {
 			return err
@@ -209,8 +203,7 @@ func readDraftForm(r *http.Request) (f draftForm, wrong map[string]string, err e
 	wrong = map[string]string{}
 	f = draftForm{
 		title: strings.TrimSpace(r.PostFormValue("title")), about: strings.TrimSpace(strings.ReplaceAll(r.PostFormValue("description"), "\r\n", "\n")),
-		license: r.PostFormValue("license"), price: strings.TrimSpace(r.PostFormValue("price")), asset: r.PostFormValue("asset"),
-		publish: r.PostFormValue("action") == "publish",
+		license: r.PostFormValue("license"), pricing: readPricing(r), publish: r.PostFormValue("action") == "publish",
 	}
 	if f.title == "" {
 		wrong["title"] = "A track needs a title."
@@ -236,46 +229,21 @@ func readDraftForm(r *http.Request) (f draftForm, wrong map[string]string, err e
 	return f, wrong, err
 }
 
-// checkPrice returns what sets the price that was typed, or nil when it stays; what is wrong with it goes into wrong.
-func (p *Pages) checkPrice(f draftForm, t media.Track, wrong map[string]string) func(tx *gorm.DB) error {
-	if f.price == "" {
-		f.price = "0"
-	}
-	if len(p.Assets) == 0 {
-		if strings.Trim(f.price, "0.") != "" {
-			wrong["price"] = "This server has no way to be paid yet: the price can only be 0."
-		}
-		return nil
-	}
-	asset, ok := p.asset(f.asset)
-	if !ok && f.asset == "" {
-		asset, ok = p.Assets[0], true
-	}
-	if !ok {
-		wrong["asset"] = "Please choose one of these."
-		return nil
-	}
-	units, err := amount.ParseDecimal(f.price, asset.Decimals)
-	if err != nil {
-		wrong["price"] = fmt.Sprintf("Write a number such as 3 or 3.50, with at most %d digits behind the point.", asset.Decimals)
-		return nil
-	}
-	return func(tx *gorm.DB) error {
-		return p.Shop.SetPrice(tx, t.URI, units.String(), string(asset.ID), asset.Decimals)
-	}
-}
-
 // save writes the form and the cover. Before the product exists the price cannot be kept: that goes into wrong.
-func (p *Pages) save(ctx context.Context, t media.Track, f draftForm, price func(tx *gorm.DB) error, wrong map[string]string) (media.Track, error) {
-	if _, err := p.Shop.ProductOf(ctx, t.URI); errors.Is(err, access.ErrUnknownProduct) {
-		if strings.Trim(f.price, "0.") != "" {
+func (p *Pages) save(ctx context.Context, t media.Track, f draftForm, price func(tx *gorm.DB, product string) error, wrong map[string]string) (media.Track, error) {
+	product, err := p.Shop.ProductOf(ctx, t.URI)
+	if errors.Is(err, access.ErrUnknownProduct) {
+		if strings.Trim(f.pricing.price, "0.") != "" {
 			wrong["price"] = "Everything else is saved. The price can be set when the work above is done."
 		}
 		price = nil
 	} else if err != nil {
 		return t, fmt.Errorf("look up product of %s: %w", t.URI, err)
 	}
-	edit := media.Edit{Title: f.title, Album: t.Album, Licence: f.license, About: f.about, PreviewStart: f.previewStart, Price: price}
+	edit := media.Edit{Title: f.title, Album: t.Album, Licence: f.license, About: f.about, PreviewStart: f.previewStart}
+	if price != nil {
+		edit.Price = func(tx *gorm.DB) error { return price(tx, product.URI) }
+	}
 	saved, err := p.Tracks.Edit(ctx, t.Artist, t.ID, edit)
 	if refusal := (*media.Refusal)(nil); errors.As(err, &refusal) {
 		// Everything else was looked at before.
@@ -302,11 +270,8 @@ func (p *Pages) draftAgain(w http.ResponseWriter, r *http.Request, t media.Track
 	if err != nil {
 		return err
 	}
-	view.Track.Title, view.Description, view.Price, view.Errors = f.title, f.about, f.price, wrong
+	view.Track.Title, view.Description, view.Pricing, view.Errors = f.title, f.about, f.pricing.view(view.Assets), wrong
 	view.PreviewStart, view.Licenses = f.previewStart, licenseChoices(f.license)
-	for i := range view.Assets {
-		view.Assets[i].Selected = view.Assets[i].Value == f.asset
-	}
 	return p.Render(w, http.StatusUnprocessableEntity, view)
 }
 

@@ -164,6 +164,9 @@ func (p *Pages) Authorize(w http.ResponseWriter, r *http.Request) error {
 			}
 			return seeOther(w, r, page)
 		}
+		if isRelease(uri) {
+			return seeOther(w, r, p.releasePage(uri))
+		}
 		if t, err := p.Remote.Track(r.Context(), uri, true); err == nil {
 			return seeOther(w, r, remoteURL(t.ID))
 		}
@@ -209,45 +212,10 @@ func (p *Pages) ownPage(ctx context.Context, uri string) (string, bool, error) {
 	return "", false, fmt.Errorf("%w: %.200q", ErrNotFound, uri)
 }
 
-// Album is GET /albums/{id}.
-func (p *Pages) Album(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	uri := p.BaseURL + "/albums/" + mux.Vars(r)["id"]
-	x, err := outbox.ObjectByURI(ctx, p.DB.Read, uri)
-	if err != nil || !x.Local || !x.Deleted.IsZero() {
-		return fmt.Errorf("%w: album %s: %w", ErrNotFound, uri, err)
-	}
-	release, err := vocab.ReadRelease(x.Raw)
-	if err != nil {
-		return err
-	}
-	artist, err := p.actor(ctx, x.Owner)
-	if err != nil {
-		return err
-	}
-	tracks, err := outbox.AlbumTracks(ctx, p.DB.Read, x.Owner, release.Name)
-	if err != nil {
-		return err
-	}
-	view := &templates.Album{Layout: p.Layout(r), URI: uri, Name: release.Name, Artist: artist.Display, ArtistURL: artist.page()}
-	if view.Tracks, err = p.localTracks(ctx, tracks[:min(len(tracks), 4*listRows)], listBars); err != nil {
-		return err
-	}
-	for i, t := range tracks {
-		view.Length += t.Duration()
-		if t.Cover != "" && view.Cover == "" {
-			view.Cover = mediaURL(t.Cover)
-			view.Accent = view.Tracks[min(i, len(view.Tracks)-1)].Accent
-		}
-	}
-	view.Meta = p.albumMeta(artist, release, tracks)
-	return p.Render(w, http.StatusOK, view)
-}
-
-// releasesOf are the albums of a local artist, the newest first.
+// releasesOf are the albums of an artist that are known here, the newest first.
 func (p *Pages) releasesOf(ctx context.Context, artist string) ([]templates.Link, error) {
 	var rows []struct{ URI, Raw string }
-	err := p.DB.Read.WithContext(ctx).Table("objects").Where("owner = ? AND kind = ? AND local AND deleted_at IS NULL", artist, vocab.KindAlbum).
+	err := p.DB.Read.WithContext(ctx).Table("objects").Where("owner = ? AND kind = ? AND deleted_at IS NULL", artist, vocab.KindAlbum).
 		Order("created_at DESC, uri DESC").Limit(listRows).Select("uri", "raw").Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read albums of %s: %w", artist, err)
@@ -255,7 +223,7 @@ func (p *Pages) releasesOf(ctx context.Context, artist string) ([]templates.Link
 	var out []templates.Link
 	for _, row := range rows {
 		if release, err := vocab.ReadRelease([]byte(row.Raw)); err == nil {
-			out = append(out, templates.Link{Label: release.Name, URL: strings.TrimPrefix(row.URI, p.BaseURL)})
+			out = append(out, templates.Link{Label: release.Name, URL: p.releasePage(row.URI)})
 		}
 	}
 	return out, nil

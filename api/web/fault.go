@@ -48,6 +48,7 @@ var notices = map[string]string{
 	"paused":      "Paused. What is for this server is kept until you resume it, for seven days at most.",
 	"resumed":     "Resumed. What waited goes out now.",
 	"unpublished": "Taken back. Whoever bought it keeps it.",
+	"released":    "It is out. Your followers are told.",
 	"discarded":   "The draft was deleted.",
 	"following":   "Done. New tracks will appear in your timeline as soon as the other server has agreed.",
 	"unfollowed":  "You do not follow this artist any more.",
@@ -59,6 +60,9 @@ var notices = map[string]string{
 	"marked":      "Noted. The buyer gets the key in a moment.",
 	"givenup":     "Given up. The buyer is told.",
 	"refunded":    "Noted. The buyer is told.",
+	"forgotten":   "Removed for good.",
+	"pooled":      "The track is in the pool.",
+	"unpooled":    "The track is out of the pool.",
 	"rotated":     "You have a new key. Sellers are being asked to grant anew what you bought.",
 	"askedagain":  "Asked again.",
 	"letgo":       "Let go. It opens with your old key.",
@@ -72,6 +76,9 @@ var notices = map[string]string{
 	"moved":       "Your followers are being told.",
 	"archive":     "The file is being made. You can leave this page.",
 	"bringing":    "Each account is being looked up and asked. You can leave this page.",
+	"canceled":    "Canceled. What you have paid runs to its end.",
+	"standing":    "The order is given. You can end it here at any time.",
+	"unstanding":  "The order was ended. Nothing is paid by itself any more.",
 	"deleted":     "Your account is deleted, and other servers are being told.",
 }
 

@@ -154,6 +154,8 @@ func (p *Pages) remoteAddress(r *http.Request, kind, uri string) (string, error)
 			if kind == "preview" {
 				address = t.Preview.URL
 			}
+		} else if release, err := p.Remote.Release(ctx, uri, true); err == nil && kind == "cover" {
+			address = release.Cover.URL
 		}
 	}
 	if webURL(address) == "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"antiphon/media/access"
+	"antiphon/payments/purchase"
 	"antiphon/templates"
 )
 
@@ -16,6 +17,8 @@ import (
 type Library interface {
 	// Library returns what a buyer owns, newest first.
 	Library(ctx context.Context, buyer string, offset, limit int) ([]access.Owned, error)
+	// Holds reports whether a buyer has a standing grant of a product.
+	Holds(ctx context.Context, buyer, product string) (bool, error)
 }
 
 // maxLibrary is how many owned tracks one page looks through.
@@ -75,6 +78,9 @@ func (p *Pages) LibraryPage(w http.ResponseWriter, r *http.Request) error {
 	if view.Withdrawn, err = p.withdrawn(r.Context()); err != nil {
 		return err
 	}
+	if view.Releases, err = p.boughtReleases(r.Context()); err != nil {
+		return err
+	}
 	for _, b := range open {
 		state, err := p.orderState(r.Context(), b)
 		if err != nil {
@@ -127,4 +133,29 @@ func (p *Pages) libraryTracks(ctx context.Context) ([]templates.Track, error) {
 		tracks = append(tracks, t)
 	}
 	return tracks, nil
+}
+
+// boughtReleases lead to the releases that the visitor has as a whole.
+func (p *Pages) boughtReleases(ctx context.Context) ([]templates.Link, error) {
+	if p.Purchases == nil {
+		return nil, nil
+	}
+	bought, err := p.Purchases.Of(ctx, me(ctx), maxLibrary)
+	if err != nil {
+		return nil, fmt.Errorf("read purchases: %w", err)
+	}
+	seen := map[string]bool{}
+	var out []templates.Link
+	for _, b := range bought {
+		if !isRelease(b.Track) || b.Gift || b.State != purchase.Granted || seen[b.Track] {
+			continue
+		}
+		seen[b.Track] = true
+		if has, err := p.holds(ctx, b.Product); err != nil {
+			return nil, err
+		} else if has {
+			out = append(out, templates.Link{Label: b.Title, URL: p.releasePage(b.Track)})
+		}
+	}
+	return out, nil
 }

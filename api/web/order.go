@@ -14,10 +14,12 @@ import (
 
 	"antiphon/api/auth"
 	"antiphon/federation/evidence"
+	"antiphon/media"
 	"antiphon/payments/amount"
 	"antiphon/payments/erc20"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/templates"
 	"antiphon/vocab"
 )
@@ -32,6 +34,8 @@ type Purchases interface {
 	// Lacks says in words what keeps that node from paying it at this moment, and what to do; empty when nothing is known.
 	Lacks(ctx context.Context, p purchase.Purchase) string
 	Pay(ctx context.Context, id string) error
+	// GiftCode is the code that a gift pays for.
+	GiftCode(p purchase.Purchase) string
 	// Outdated are a buyer's purchases whose grants are for other keys than receiving; AskedAnew those that ask for grants
 	// anew for it; AskAgain and LetGo go on with one of these, or not.
 	Outdated(ctx context.Context, buyer, receiving string) ([]purchase.Purchase, error)
@@ -62,6 +66,13 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 		Price: p.money(b.Units.String(), b.Asset, b.Decimals), Message: b.Words, Seller: hostOf(b.Artist), AgainURL: buyURL(b.Track),
 	}
 	view.NoIndex = true
+	if b.Period > 0 {
+		view.AgainURL = subscribeURL(b.Product)
+		if invoice, ok := b.Invoiced(); ok {
+			// The seller asks less than a month's price for what is left of one.
+			view.Price = p.money(invoice.Units.String(), invoice.Asset, invoice.Decimals)
+		}
+	}
 	if invoice, ok := b.Invoiced(); ok && state == templates.OrderWaiting {
 		view.Invoice = invoiceView(invoice)
 		if maySpend(r) && p.Purchases.CanPay(b) {
@@ -70,6 +81,10 @@ func (p *Pages) Purchase(w http.ResponseWriter, r *http.Request) error {
 				view.PayAction = purchasePath(b) + "/pay"
 			}
 		}
+	}
+	if state == templates.OrderGift {
+		view.GiftCode = p.Purchases.GiftCode(b)
+		view.GiftURL = redeemAddress(b.Artist, b.Product, view.GiftCode)
 	}
 	if len(b.ReceiptRaw) > 0 {
 		view.ReceiptURL, view.ProofURL = purchasePath(b)+"/receipt", purchasePath(b)+"/proof"
@@ -187,11 +202,14 @@ func (p *Pages) orderState(ctx context.Context, b purchase.Purchase) (templates.
 	case purchase.Receipt:
 		return templates.OrderPaid, nil
 	case purchase.Granted:
-		owned, err := p.owned(ctx)
+		if b.Gift {
+			return templates.OrderGift, nil
+		}
+		has, err := p.holds(ctx, b.Product)
 		if err != nil {
 			return "", err
 		}
-		if !owned[b.Track] {
+		if !has {
 			return templates.OrderRevoked, nil
 		}
 		return templates.OrderYours, nil
@@ -204,6 +222,9 @@ func (p *Pages) orderState(ctx context.Context, b purchase.Purchase) (templates.
 
 // boughtTrack is the track of a purchase, with its name alone when its seller is gone.
 func (p *Pages) boughtTrack(ctx context.Context, b purchase.Purchase) (templates.Track, error) {
+	if b.Period > 0 {
+		return p.boughtMonth(ctx, b), nil
+	}
 	owned, err := p.owned(ctx)
 	if err != nil {
 		return templates.Track{}, err
@@ -211,6 +232,16 @@ func (p *Pages) boughtTrack(ctx context.Context, b purchase.Purchase) (templates
 	t, err := p.trackByURI(ctx, b.Track, b.Artist, owned)
 	t.Title = cmp.Or(t.Title, b.Title)
 	return t, err
+}
+
+// boughtMonth stands in a month's place of a track: its name and its artist.
+func (p *Pages) boughtMonth(ctx context.Context, b purchase.Purchase) templates.Track {
+	month := subscription.Period(b.Period).Start().Format("January 2006")
+	t := templates.Track{URI: b.Product, URL: "/subscriptions", Title: b.Title + ", " + month, Artist: hostOf(b.Artist)}
+	if who, err := p.actor(ctx, b.Artist); err == nil {
+		t.Artist, t.ArtistURL = who.Display, who.page()
+	}
+	return t
 }
 
 // openPurchase is the page of the visitor's unfinished purchase of a track, or "".
@@ -301,6 +332,9 @@ func networkOf(asset amount.Asset) string {
 
 // trackByURI is a track, local or remote, as far as it is known here.
 func (p *Pages) trackByURI(ctx context.Context, uri, artistURI string, owned map[string]bool) (templates.Track, error) {
+	if isRelease(uri) {
+		return p.releaseByURI(ctx, uri, artistURI)
+	}
 	if strings.HasPrefix(uri, p.BaseURL+"/") {
 		t, artist, err := p.local(ctx, uri)
 		if err == nil {
@@ -324,4 +358,30 @@ func (p *Pages) trackByURI(ctx context.Context, uri, artistURI string, owned map
 	return templates.Track{
 		URI: uri, URL: "/music?uri=" + url.QueryEscape(uri), Artist: artist.Display, ArtistURL: artist.page(), Owned: owned[uri],
 	}, nil
+}
+
+// releaseByURI is a release, local or remote, as far as it is known here.
+func (p *Pages) releaseByURI(ctx context.Context, uri, artistURI string) (templates.Track, error) {
+	artist, err := p.actor(ctx, artistURI)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return templates.Track{}, err
+	}
+	if artist.Display == "" {
+		artist = actorRow{URI: artistURI, Display: hostOf(artistURI)}
+	}
+	view := templates.Track{URI: uri, URL: p.releasePage(uri), Artist: artist.Display, ArtistURL: artist.page()}
+	if release, err := media.ReleaseByURI(ctx, p.DB.Read, uri); err == nil {
+		view.Title, view.Cover, view.CoverAlt = release.Title, mediaURL(release.Cover), "Cover of "+release.Title
+		view.Accent, _, _ = strings.Cut(release.Accent, " ")
+	} else if !errors.Is(err, media.ErrNoRelease) {
+		return view, err
+	} else if p.Remote != nil {
+		if release, err := p.Remote.Release(ctx, uri, true); err == nil {
+			view.Title, view.CoverAlt = release.Name, "Cover of "+release.Name
+			if release.Cover.URL != "" {
+				view.Cover = fileURL("cover", uri)
+			}
+		}
+	}
+	return view, nil
 }

@@ -71,6 +71,10 @@ func (p *Pages) orders(w http.ResponseWriter, r *http.Request, status int, instr
 		switch o.Ground {
 		case payments.GroundFree:
 			row.Provider = "free"
+		case payments.GroundCode:
+			row.Provider = "a code"
+		case payments.GroundGift:
+			row.Provider = "a gift of somebody else's"
 		case payments.GroundRegrant:
 			row.Provider = "bought before, for a new key"
 		}

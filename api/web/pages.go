@@ -49,6 +49,8 @@ type Config struct {
 	// Threshold of Proxies instances open a grant; TrustedProxies are the actors of those that the admin trusts.
 	Threshold, Proxies int
 	TrustedProxies     []string
+	// CanStand says that the instance has a payment node, which standing orders can be given to.
+	CanStand bool
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -65,17 +67,25 @@ type Parts struct {
 	Shop      Shop
 	Library   Library
 	Grants    Grants
+	Listens   Listens
 	Purchases Purchases
 	Sales     Sales
-	Follower  Follower
-	Social    Social
-	Finder    Finder
-	Profiles  Profiles
-	Remote    Remote
-	Hosts     Hosts
-	Treasury  *treasury.Service
-	Keyring   Keyring
-	HTTP      *httpx.Client
+	Codes     Codes
+	// Owed is what the ledger says that somebody is owed.
+	Owed func(ctx context.Context, payee string, asset amount.Asset) (amount.Amount, error)
+	// Tiers and Subscriptions come together; Sellers tells what other servers sell.
+	Tiers         Tiers
+	Subscriptions Subscriptions
+	Sellers       Sellers
+	Follower      Follower
+	Social        Social
+	Finder        Finder
+	Profiles      Profiles
+	Remote        Remote
+	Hosts         Hosts
+	Treasury      *treasury.Service
+	Keyring       Keyring
+	HTTP          *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service

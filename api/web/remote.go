@@ -19,6 +19,10 @@ type Remote interface {
 	// Track returns a track whose proof was checked; with fetch it may be asked for over the network. What cannot be
 	// had is an error.
 	Track(ctx context.Context, uri string, fetch bool) (vocab.Track, error)
+	// Release returns a release as its host has it now, or as it is here; with kept no host is asked.
+	Release(ctx context.Context, uri string, kept bool) (vocab.Release, error)
+	// Proposal returns what a product costs now, as its host says.
+	Proposal(ctx context.Context, uri string) (vocab.Proposal, error)
 }
 
 // RemoteTrack is GET /music?uri=: a track of another instance.
@@ -82,7 +86,7 @@ func (p *Pages) remote(ctx context.Context, uri string) (vocab.Track, actorRow, 
 func (p *Pages) remoteTrack(t vocab.Track, artist actorRow, owned map[string]bool) templates.Track {
 	view := templates.Track{
 		URI: t.ID, URL: remoteURL(t.ID), Title: t.Name, Artist: artist.Display, ArtistURL: artist.page(),
-		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album.Name, CoverAlt: "Cover of " + t.Name,
+		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album.Name, ReleaseURL: p.albumPage(t.Album), CoverAlt: "Cover of " + t.Name,
 		Duration: t.Duration, Published: t.Published, Owned: owned[t.ID],
 	}
 	if t.Cover.URL != "" {
@@ -99,6 +103,14 @@ func (p *Pages) remoteTrack(t vocab.Track, artist actorRow, owned map[string]boo
 		}
 	}
 	return view
+}
+
+// albumPage is the page here of what a remote track is on, or "".
+func (p *Pages) albumPage(a vocab.Album) string {
+	if a.ID == "" || !isRelease(a.ID) {
+		return ""
+	}
+	return p.releasePage(a.ID)
 }
 
 // postedTrack is the track of a post, with as much as is known of it here.

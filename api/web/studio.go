@@ -55,6 +55,12 @@ func (p *Pages) Studio(w http.ResponseWriter, r *http.Request) error {
 	if view.Published, err = p.studioTracks(ctx, published, sales); err != nil {
 		return err
 	}
+	if view.Releases, err = p.studioReleases(ctx, actor, sales); err != nil {
+		return err
+	}
+	if view.Owed, err = p.owed(ctx, actor); err != nil {
+		return err
+	}
 	return p.Render(w, http.StatusOK, view)
 }
 
@@ -136,4 +142,22 @@ func (p *Pages) sales(ctx context.Context, artist string, view *templates.Studio
 	}
 	slices.SortFunc(view.Earned, func(a, b templates.Money) int { return len(b.Units) - len(a.Units) })
 	return sales, nil
+}
+
+// owed is what the ledger says that the artist is owed, of each asset.
+func (p *Pages) owed(ctx context.Context, payee string) ([]templates.Money, error) {
+	var all []templates.Money
+	if p.Owed == nil {
+		return nil, nil
+	}
+	for _, asset := range p.Assets {
+		sum, err := p.Owed(ctx, payee, asset.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read what is owed to %s: %w", payee, err)
+		}
+		if !sum.IsZero() {
+			all = append(all, p.priceView(sum, asset.Decimals))
+		}
+	}
+	return all, nil
 }

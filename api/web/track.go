@@ -25,8 +25,8 @@ type Shop interface {
 	ProductOf(ctx context.Context, track string) (access.Product, error)
 	// Product returns a product by its URI, or [access.ErrUnknownProduct].
 	Product(ctx context.Context, uri string) (access.Product, error)
-	// SetPrice sets what the product of a track costs from now on.
-	SetPrice(tx *gorm.DB, track, units, asset string, decimals int) error
+	// SetProductPrice sets what a product costs from now on.
+	SetProductPrice(tx *gorm.DB, product string, p access.Price) error
 }
 
 // listBars and pageBars are how many bars a waveform has in a list and on a page of its own.
@@ -167,7 +167,11 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 	if bars == listBars && t.CoverSmall != "" {
 		view.Cover = mediaURL(t.CoverSmall)
 	}
-	if t.Album != "" {
+	if release, _, err := media.ReleaseOf(ctx, p.DB.Read, t.ID); err == nil {
+		view.Release, view.ReleaseURL = release.Title, p.releasePage(release.URI)
+	} else if !errors.Is(err, media.ErrNoRelease) {
+		return view, err
+	} else if t.Album != "" {
 		view.ReleaseURL = strings.TrimPrefix(outbox.AlbumURI(p.BaseURL, t.Artist, t.Album), p.BaseURL)
 	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
@@ -243,7 +247,13 @@ func mediaURL(cid string) string {
 	return "/media/" + cid
 }
 
-func buyURL(track string) string { return "/buy?track=" + url.QueryEscape(track) }
+// buyURL is where a track or a release is bought.
+func buyURL(uri string) string {
+	if isRelease(uri) {
+		return "/buy?release=" + url.QueryEscape(uri)
+	}
+	return "/buy?track=" + url.QueryEscape(uri)
+}
 
 // fewer draws peaks with at most n bars, each as high as the highest that it stands for.
 func fewer(peaks []byte, n int) []byte {

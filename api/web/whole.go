@@ -15,6 +15,7 @@ import (
 	"antiphon/federation/account"
 	"antiphon/federation/actor"
 	"antiphon/federation/moderation"
+	"antiphon/media/listen"
 	"antiphon/payments"
 	"antiphon/templates"
 )
@@ -218,6 +219,12 @@ func (p *Pages) DeleteAccount(w http.ResponseWriter, r *http.Request) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p.Listens != nil {
+		// A player that is still open reports to nobody.
+		if err := p.Listens.Choose(r.Context(), v.Account.Actor, listen.Settings{Audience: listen.Nobody}); err != nil {
+			return err
+		}
 	}
 	p.Auth.ClearCookie(w)
 	return writeJSON(w, next{"/?done=deleted"})

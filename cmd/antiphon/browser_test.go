@@ -71,7 +71,7 @@ func TestBrowser(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"story", w.testStory}, {"ciphertext", w.testCiphertext}, {"secrets", w.testSecrets}, {"clicks", w.testClicks},
-		{"seller down", w.testSellerDown},
+		{"seller down", w.testSellerDown}, {"listens", w.testListens},
 	} {
 		if !t.Run(part.name, part.run) {
 			return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"antiphon/media/hls"
 )
@@ -233,6 +235,45 @@ func (w *world) testSearch(t *testing.T) {
 // testClicks prints how long a click takes to become sound.
 func (w *world) testClicks(t *testing.T) {
 	t.Logf("click_to_sound_ms %.0f", w.clickToSound(t))
+}
+
+// testListens reads what the listener's instance recorded: half of the track was a play, a few seconds on another day
+// were none, and clicks nothing; it was told on requests that the player made anyway, but for the last words of each.
+func (w *world) testListens(t *testing.T) {
+	var plays []struct {
+		Track, Source string
+		Seconds       int
+		Counted       bool
+	}
+	counted := 0
+	// What a window says when it closes comes a moment later.
+	soon, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if err := every(soon, 200*time.Millisecond, func() (bool, error) {
+		err := w.lin.getJSON(soon, "/history/export.json", &plays)
+		return len(plays) > 1, err
+	}); err != nil {
+		t.Fatalf("%d plays are recorded: %v", len(plays), err)
+	}
+	for _, p := range plays {
+		if p.Counted {
+			counted++
+		}
+		if p.Track != w.track || p.Counted != (p.Seconds >= 15) || p.Source != "played" {
+			t.Errorf("recorded %+v", p)
+		}
+	}
+	if counted != 1 {
+		t.Errorf("%d plays are counted of %+v", counted, plays)
+	}
+	rode := w.taps[w.home].seen(func(e exchange) bool {
+		return e.fromBrowser() && strings.HasPrefix(e.url, "/ipfs/") && e.header.Get("Antiphon-Listen") != ""
+	})
+	alone := w.taps[w.home].seen(func(e exchange) bool { return e.fromBrowser() && e.url == "/play/listen" })
+	if len(rode) == 0 || len(alone) > len(plays)+10 {
+		t.Errorf("%d requests carried reports, and %d were made for them alone", len(rode), len(alone))
+	}
+	t.Logf("%d plays recorded, %d counted; %d requests carried reports, %d were made for them alone", len(plays), counted, len(rode), len(alone))
 }
 
 // clickToSound is the median of ten clicks, each on a page that was just loaded.

@@ -69,7 +69,10 @@ type config struct {
 		} `toml:"erc20"`
 	} `toml:"payments"`
 	Ledger struct {
-		Fabric struct {
+		Witnesses  []string `toml:"witnesses" default:"" doc:"Instances that sign for the ledger when it has grown, such as https://w.example; then nobody can rewrite it unnoticed, this instance's admin neither. Or any witness of c2sp.org/tlog-witness: its submission prefix, a space, and its key."`
+		WitnessFor []string `toml:"witness_for" default:"*" doc:"Hosts whose ledgers this instance signs for; * for any that is not blocked, known for those that somebody here follows or bought from, empty for nobody. It costs a row for each."`
+		Publish    bool     `toml:"publish" default:"false" doc:"Serve the records to everyone, so that others can keep a copy. Who knows an artist's address can read from them what the artist has sold."`
+		Fabric     struct {
 			Peer        string `toml:"peer" default:"" doc:"The gateway of the operator's peer of Hyperledger Fabric, as host:port; empty: the ledger is shared with nobody. docs/fabric.md tells how operators make a network."`
 			PeerCA      string `toml:"peer_ca" default:"" doc:"Path of the certificate that the peer's TLS goes back to."`
 			PeerName    string `toml:"peer_name" default:"" doc:"The name in the peer's certificate, when it is not the host of peer."`

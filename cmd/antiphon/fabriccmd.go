@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"antiphon/payments/ledger/contract"
@@ -17,17 +18,18 @@ import (
 const fabricUsage = `Usage: antiphon fabric <verb> [options]
 
   dev     run a network of Hyperledger Fabric on this machine, for development
+  package write what the operator's peer installs to find the contract, and print its id
   state   print what the shared ledger says, a key and its value on a line
   policy  set the first or the next policy on the shared ledger
   node    say on the shared ledger that an instance takes part, and who speaks for it
 
-The last three use the operator's peer that [ledger.fabric] names; docs/fabric.md tells the whole.
+The last three ask the operator's peer that [ledger.fabric] names; docs/fabric.md tells the whole.
 `
 
 // runFabric is what operators do on the ledger that they share, and a network to try it.
 func runFabric(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	verbs := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"dev": runFabricDev, "state": runFabricState, "policy": runFabricPolicy, "node": runFabricNode,
+		"dev": runFabricDev, "package": runFabricPackage, "state": runFabricState, "policy": runFabricPolicy, "node": runFabricNode,
 	}
 	if len(args) > 0 {
 		if run, known := verbs[args[0]]; known {
@@ -39,6 +41,30 @@ func runFabric(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return errHelp
 	}
 	return errUsage
+}
+
+func runFabricPackage(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	set := options("fabric package [options] FILE", stderr)
+	address := set.String("address", "127.0.0.1:7052", "where ledger.fabric.listen is, as the peer dials it")
+	ca := set.String("ca", "", "`path` of the certificate that ledger.fabric.listen_cert goes back to; needed when it is not on loopback")
+	cert := set.String("cert", "", "`path` of the peer's TLS certificate for this connection")
+	key := set.String("key", "", "`path` of its private key, which will lie in the package")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	if set.NArg() != 1 {
+		set.Usage()
+		return errUsage
+	}
+	pack, id, err := fabric.Package(fabric.PackageConfig{Address: *address, CA: *ca, Cert: *cert, Key: *key})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(set.Arg(0), pack, 0o600); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, id)
+	return err
 }
 
 // onShared does something on the shared ledger of the configuration.

@@ -50,8 +50,7 @@ func runFabricDev(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err := describe(stdout, network, cfg.Orgs); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return nil
+	return network.Wait(ctx)
 }
 
 // describe says what runs where, and how an instance of each organization joins.

@@ -13,6 +13,7 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 )
 
 // guests writes to people of other servers who want to buy here.
@@ -65,5 +66,5 @@ func invitation(site string, to actor.Actor, title, artist string, i auth.Invita
 
 // handOn gives what a guest bought to the account that the guest becomes; it is an [auth.Heirs].
 func handOn(ctx context.Context, tx *gorm.DB, guest, account string) error {
-	return errors.Join(access.Inherit(ctx, tx, guest, account), purchase.Inherit(ctx, tx, guest, account))
+	return errors.Join(access.Inherit(ctx, tx, guest, account), purchase.Inherit(ctx, tx, guest, account), subscription.Inherit(ctx, tx, guest, account))
 }

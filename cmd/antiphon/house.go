@@ -26,6 +26,7 @@ import (
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
 	"antiphon/federation/trade"
+	"antiphon/federation/witness"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/internal/jobs"
@@ -43,6 +44,7 @@ import (
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
 	"antiphon/vocab"
 )
@@ -79,11 +81,15 @@ type house struct {
 	tracks     *media.Service
 	listens    *listen.Service
 	ledger     *ledger.Ledger
+	witnesses  *witness.Service
 	shared     *fabric.Backend
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
-	handler    http.Handler
+
+	subscriptions *subscription.Service
+
+	handler http.Handler
 
 	closers []func() error
 }
@@ -175,7 +181,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	h.tracks = media.New(media.Config{
 		BaseURL: h.config.Server.BaseURL, DataDir: h.path(), UploadDir: h.path("uploads"), MaxLength: h.config.Media.MaxLength,
 	}, media.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Store: h.store, Engine: h.engine, Shop: h.access, Bundler: h.access, Credit: h.credit, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.tracks.Register(h.jobs)
 	h.listens, err = listen.New(listen.Config{}, listen.Parts{
@@ -200,8 +206,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.paymentLinks}, actor.Parts{
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -210,7 +216,7 @@ func (h *house) openFederation(ctx context.Context) error {
 		Scheme: scheme, Own: h.config.host(), AllowList: h.config.Federation.AllowList,
 	}, h.db, h.http, h.log, time.Now)
 	h.outbox = outbox.New(outbox.Config{BaseURL: h.config.Server.BaseURL, FileURL: h.fileURL, Words: h.priceWords}, outbox.Parts{
-		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Listens: h.listens, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, HTTP: h.http, Goods: h.access, Shares: h.shares, Listens: h.listens, Log: h.log, Now: time.Now,
 		Taken: func(ctx context.Context, activity string) error { return h.trade.Taken(ctx, activity) },
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return h.inbox.Receive(ctx, tx, from, raw)
@@ -259,6 +265,12 @@ func (h *house) openPayments(context.Context) error {
 	if err := h.openShared(); err != nil {
 		return err
 	}
+	h.witnesses, err = witness.New(witness.Config{Witnesses: h.config.Ledger.Witnesses}, witness.Parts{
+		DB: h.db, Ledger: h.ledger, HTTP: h.http, Log: h.log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger.witnesses: %w", err)
+	}
 	if h.node, err = newRaidenNode(h.config); err != nil {
 		return err
 	}
@@ -288,21 +300,29 @@ func (h *house) openPayments(context.Context) error {
 		}
 		h.manual, providers = append(h.manual, p), append(providers, p)
 	}
-	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
-		DB: h.db, Jobs: h.jobs, Catalog: shop{h.access}, Granter: shop{h.access}, Ledger: books{h.ledger}, Providers: providers,
-		Log: h.log, Now: time.Now, Rand: rand.Reader,
-	})
+	gifts, err := h.vault.Key("gifts")
+	if err != nil {
+		return err
+	}
 	h.purchases = purchase.New(h.config.Server.BaseURL, purchase.Parts{
-		DB: h.db, Jobs: h.jobs, Payer: payer, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Payer: payer, GiftKey: gifts[:], Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	h.purchases.Register(h.jobs)
+	h.subscriptions = subscription.New(h.config.Server.BaseURL, subscription.Parts{
+		DB: h.db, Jobs: h.jobs, Purchases: h.purchases, Keys: h.listenerKeys, Log: h.log, Now: time.Now,
+	})
+	months := h.subscriptions.Months(shop{h.access})
+	h.orders = payments.New(payments.Config{BaseURL: h.config.Server.BaseURL, InvoiceLife: h.config.Payments.InvoiceLife}, payments.Parts{
+		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
+		Log: h.log, Now: time.Now, Rand: rand.Reader,
+	})
 	return nil
 }
 
 func (h *house) openTrade(context.Context) error {
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
@@ -318,15 +338,18 @@ func (h *house) openTrade(context.Context) error {
 // maxOffers is how many of an artist's tracks the actor's document offers for sale.
 const maxOffers = 5
 
-// offers are the links by which other servers' apps lead to what an artist sells.
-func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+// paymentLinks lead other servers' apps to what an artist sells: tiers first, then the newest tracks.
+func (h *house) paymentLinks(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+	links, err := h.tierLinks(ctx, artist)
+	if err != nil {
+		return nil, err
+	}
 	products, err := h.access.OnSale(ctx, artist, maxOffers)
 	if err != nil {
 		return nil, err
 	}
-	links := make([]vocab.PaymentLink, len(products))
-	for i, p := range products {
-		links[i] = vocab.PaymentLink{Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: p.URI + "/proposal"}
+	for _, p := range products {
+		links = append(links, vocab.PaymentLink{Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI)})
 	}
 	return links, nil
 }

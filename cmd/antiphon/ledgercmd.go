@@ -23,18 +23,24 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	set := options("ledger", stderr)
 	set.Usage = func() {
 		fmt.Fprint(stderr, "Usage: antiphon ledger [options] verify|checkpoint|key|prove FILE\n\n"+
-			"verify goes through every record, hash, signature and balance; checkpoint prints the newest signed checkpoint,\n"+
+			"verify goes through every record, hash, signature and balance, and through what witnesses have signed; with\n"+
+			"--witness it also asks an instance what it has seen. checkpoint prints the newest signed checkpoint,\n"+
 			"which anyone may keep to hold a later ledger against; key prints the key that it is signed with. prove prints\n"+
 			"a receipt's file together with the proof that its payment stands in the ledger, for antiphon verify.\n\n")
 		set.PrintDefaults()
 	}
+	seenBy := set.String("witness", "", "with verify: the `address` of an instance to compare with, such as https://w.example")
 	read := withConfig(set)
 	if err := parse(set, args); err != nil {
 		return err
 	}
 	verb := set.Arg(0)
-	verbs := map[string]int{"verify": 1, "checkpoint": 1, "key": 1, "prove": 2}
-	if set.NArg() != verbs[verb] || verb == "" {
+	// Options may stand behind the verb as well.
+	if err := parse(set, set.Args()[min(1, set.NArg()):]); err != nil {
+		return err
+	}
+	verbs := map[string]int{"verify": 0, "checkpoint": 0, "key": 0, "prove": 1}
+	if n, known := verbs[verb]; !known || set.NArg() != n || *seenBy != "" && verb != "verify" {
 		set.Usage()
 		return errUsage
 	}
@@ -58,7 +64,7 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		}
 		return err
 	case "prove":
-		return h.provePayment(ctx, set.Arg(1), stdout)
+		return h.provePayment(ctx, set.Arg(0), stdout)
 	case "checkpoint":
 		signed, err := h.ledger.Checkpoint(ctx, h.db.Read)
 		if errors.Is(err, ledger.ErrNotFound) {
@@ -69,12 +75,7 @@ func runLedger(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		}
 		return err
 	}
-	size, err := h.ledger.VerifyAll(ctx, h.db.Read)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "%d records, all as they were written\n", size)
-	return err
+	return h.verifyLedger(ctx, *seenBy, stdout)
 }
 
 // ledgerKey is the key of the ledger's checkpoints, as signed notes have it.

@@ -45,10 +45,12 @@ func (h *house) openPages(context.Context) error {
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
-		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies,
+		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil,
 	}, web.Parts{
-		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access,
-		Purchases: h.purchases, Sales: sales{h}, Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http, Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
+		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
+		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
+		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
+		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
 		Moderation: h.moderation, Members: h.members,
 	})
 	if err != nil {
@@ -72,9 +74,13 @@ func (h *house) openPages(context.Context) error {
 	if h.config.Federation.SignedFetch {
 		objects = h.outbox.Signed(objects)
 	}
+	books, err := h.openBooks()
+	if err != nil {
+		return err
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
-		Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
+		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
 	})
@@ -222,6 +228,16 @@ func (t *remoteTracks) Track(ctx context.Context, uri string, fetch bool) (vocab
 		return vocab.Track{}, err
 	}
 	return vocab.ReadTrack(o.Raw)
+}
+
+// Release implements [web.Remote].
+func (t *remoteTracks) Release(ctx context.Context, uri string, kept bool) (vocab.Release, error) {
+	return t.house.inbox.Release(ctx, uri, kept)
+}
+
+// Proposal implements [web.Remote].
+func (t *remoteTracks) Proposal(ctx context.Context, uri string) (vocab.Proposal, error) {
+	return t.house.inbox.Proposal(ctx, uri)
 }
 
 // files are the CIDs of the downloads of a track elsewhere.

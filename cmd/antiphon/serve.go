@@ -72,7 +72,10 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { h.orders.Watch(ctx) })
 	watching.Go(func() { h.access.Tend(ctx) })
+	watching.Go(func() { h.subscriptions.Tend(ctx) })
+	watching.Go(func() { h.restock(ctx) })
 	watching.Go(func() { h.catchup.Watch(ctx) })
+	watching.Go(func() { h.witnesses.Watch(ctx) })
 	server := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),

@@ -13,14 +13,21 @@ import (
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/ledger"
+	"antiphon/payments/ledger/contract"
 	"antiphon/payments/manual"
+	"antiphon/vocab"
 )
 
-// shop shows payments what is sold, which media/access keeps without knowing of money.
+// shop shows payments what is sold, which media/access keeps without knowing of money. It implements [subscription.Goods].
 type shop struct{ access *access.Service }
 
+// OpenPeriod implements [subscription.Goods].
+func (s shop) OpenPeriod(ctx context.Context, product string, version int64) error {
+	return s.access.OpenPeriod(ctx, product, int(version))
+}
+
 // Product implements [payments.Catalog].
-func (s shop) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (s shop) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := s.access.Product(ctx, uri)
 	if errors.Is(err, access.ErrUnknownProduct) {
 		return payments.Product{}, fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
@@ -28,12 +35,16 @@ func (s shop) Product(ctx context.Context, uri string) (payments.Product, error)
 	if err != nil {
 		return payments.Product{}, err
 	}
-	price, err := amount.Parse(p.Units, p.Asset)
+	price, err := amount.New(0, amount.None), error(nil)
+	if p.Units != "0" || p.Asset != "" {
+		price, err = amount.Parse(p.Units, p.Asset)
+	}
 	if err != nil {
 		return payments.Product{}, fmt.Errorf("price of %s: %w", uri, err)
 	}
 	return payments.Product{
-		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Open: p.Open,
+		URI: p.URI, Artist: p.Artist, Version: int64(p.Version), Price: price, Decimals: p.Decimals, Flexible: p.Flexible, Open: p.Open,
+		Monthly: p.Kind == access.KindTier,
 	}, nil
 }
 
@@ -44,10 +55,14 @@ func (s shop) Granted(ctx context.Context, buyer, product string) (string, error
 
 // Prepare implements [payments.Granter].
 func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.PreparedGrant, error) {
-	return s.access.Prepare(ctx, access.Request{
+	prepared, err := s.access.Prepare(ctx, access.Request{
 		Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: int(r.Version), Agreement: r.Agreement, Receipt: r.Receipt,
-		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
+		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey, Start: r.Start, End: r.End,
 	})
+	if errors.Is(err, access.ErrGranted) {
+		return nil, fmt.Errorf("%w: %w", payments.ErrGranted, err)
+	}
+	return prepared, err
 }
 
 // books post paid orders to the embedded ledger.
@@ -60,8 +75,12 @@ func (b books) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order)
 	if err != nil {
 		return err
 	}
+	var splits []contract.Split
+	for _, part := range o.Splits {
+		splits = append(splits, contract.Split{Payee: part.Payee, BasisPoints: part.BasisPoints})
+	}
 	_, err = b.ledger.Post(ctx, tx, ledger.Payment{
-		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key,
+		Order: o.URI, Payee: o.Artist, Amount: o.Amount(), Provider: o.Provider, PaymentHash: o.PaymentHash, ProofKey: key, Splits: splits,
 	})
 	return err
 }
@@ -94,4 +113,19 @@ func (s sales) GiveUp(ctx context.Context, artist, order string) error {
 // Refund implements [web.Sales].
 func (s sales) Refund(ctx context.Context, artist, order string) error {
 	return s.house.orders.Refund(ctx, artist, order)
+}
+
+// shares are who is owed what a product is paid, as its proposal names them.
+func (h *house) shares(ctx context.Context, product string) ([]vocab.Share, error) {
+	splits, err := payments.SplitsOf(ctx, h.db.Read, product)
+	var all []vocab.Share
+	for _, part := range splits {
+		all = append(all, vocab.Share{Payee: part.Payee, Name: part.Name, Role: part.Role, BasisPoints: part.BasisPoints})
+	}
+	return all, err
+}
+
+// owed is what the ledger says that somebody is owed.
+func (h *house) owed(ctx context.Context, payee string, asset amount.Asset) (amount.Amount, error) {
+	return ledger.Owed(ctx, h.db.Read, payee, asset)
 }

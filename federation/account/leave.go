@@ -13,6 +13,7 @@ import (
 	"antiphon/federation/outbox"
 	"antiphon/internal/jobs"
 	"antiphon/media/access"
+	"antiphon/media/listen"
 	"antiphon/vocab"
 )
 
@@ -43,6 +44,7 @@ func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 		outbox.RemovePostsOf(ctx, tx, uri),
 		access.ForgetLibrary(ctx, tx, uri),
 		moderation.Forget(ctx, tx, uri),
+		listen.Leave(ctx, tx, uri),
 		tx.Where("import IN (?)", tx.Model(&Import{}).Select("id").Where("owner = ?", uri)).Delete(&Line{}).Error,
 		tx.Where("owner = ?", uri).Delete(&Import{}).Error,
 	)

@@ -160,7 +160,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
 	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
-		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Taken: options.Taken, Listens: i.Listens, Log: log, Now: i.Clock.Now,
+		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Shares: i.Goods.shares, Taken: options.Taken, Listens: i.Listens, Log: log, Now: i.Clock.Now,
 		Receive: func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error {
 			return i.Inbox.Receive(ctx, tx, from, raw)
 		},
@@ -313,10 +313,26 @@ func (l *Listens) Tell(_ context.Context, _ string, yield func(listen.Told) erro
 }
 
 // Goods stands in for what is sold.
-type Goods struct{ Products []access.Product }
+type Goods struct {
+	Products []access.Product
+	// Shop answers in the place of Products when it is set.
+	Shop outbox.Goods
+	// Shares says who is owed what a product is paid; nobody but the artist when nil.
+	Shares func(ctx context.Context, product string) ([]vocab.Share, error)
+}
+
+func (g *Goods) shares(ctx context.Context, product string) ([]vocab.Share, error) {
+	if g.Shares == nil {
+		return nil, nil
+	}
+	return g.Shares(ctx, product)
+}
 
 // Product implements outbox.Goods.
-func (g *Goods) Product(_ context.Context, uri string) (access.Product, error) {
+func (g *Goods) Product(ctx context.Context, uri string) (access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.Product(ctx, uri)
+	}
 	for _, p := range g.Products {
 		if p.URI == uri {
 			return p, nil
@@ -326,7 +342,10 @@ func (g *Goods) Product(_ context.Context, uri string) (access.Product, error) {
 }
 
 // ProductOf implements outbox.Goods.
-func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, error) {
+func (g *Goods) ProductOf(ctx context.Context, track string) (access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.ProductOf(ctx, track)
+	}
 	for _, p := range g.Products {
 		if p.Track == track {
 			return p, nil
@@ -335,8 +354,20 @@ func (g *Goods) ProductOf(_ context.Context, track string) (access.Product, erro
 	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, track)
 }
 
+// ProductsOf implements outbox.Goods.
+func (g *Goods) ProductsOf(ctx context.Context, track string) ([]access.Product, error) {
+	if g.Shop != nil {
+		return g.Shop.ProductsOf(ctx, track)
+	}
+	p, err := g.ProductOf(ctx, track)
+	return []access.Product{p}, err
+}
+
 // Capsules implements outbox.Goods.
-func (g *Goods) Capsules(_ context.Context, track string) ([]access.Capsule, error) {
+func (g *Goods) Capsules(ctx context.Context, track string) ([]access.Capsule, error) {
+	if g.Shop != nil {
+		return g.Shop.Capsules(ctx, track)
+	}
 	for _, p := range g.Products {
 		if p.Track == track {
 			return []access.Capsule{{

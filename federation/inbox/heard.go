@@ -53,10 +53,11 @@ type Elsewhere struct {
 	Plays, Views int64
 }
 
-// HeardElsewhere sums up what other servers say of tracks from a day on, such as "2026-11-01". Nobody pays for it.
-func HeardElsewhere(ctx context.Context, tx *gorm.DB, tracks []string, from string) (map[string]Elsewhere, error) {
+// HeardElsewhere sums up what other servers say of an artist's tracks from a day on, such as "2026-11-01". Nobody pays for
+// it.
+func HeardElsewhere(ctx context.Context, tx *gorm.DB, artist, from string) (map[string]Elsewhere, error) {
 	var rows []heardRow
-	err := tx.WithContext(ctx).Model(&heardRow{}).Where("track IN ? AND day >= ?", tracks, from).
+	err := tx.WithContext(ctx).Model(&heardRow{}).Where("track IN (SELECT uri FROM tracks WHERE artist = ?) AND day >= ?", artist, from).
 		Select("track, verb, SUM(plays) AS plays").Group("track, verb").Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read what was heard elsewhere: %w", err)

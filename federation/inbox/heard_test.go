@@ -111,7 +111,7 @@ func TestViews(t *testing.T) {
 	if got := y.heard(t, track); fmt.Sprint(got) != fmt.Sprint(want) || y.Count(t, "heard_elsewhere", "1=1") != 1 {
 		t.Errorf("%v, want %v", got, want)
 	}
-	sum, err := inbox.HeardElsewhere(t.Context(), y.DB.Read, []string{track}, y.Clock.Now().Format(time.DateOnly))
+	sum, err := inbox.HeardElsewhere(t.Context(), y.DB.Read, y.ada.URI, y.Clock.Now().Format(time.DateOnly))
 	if err != nil || sum[track] != (inbox.Elsewhere{Track: track, Views: 3}) {
 		t.Errorf("%+v, %v", sum, err)
 	}

@@ -34,6 +34,8 @@ func (i *Inbox) social() {
 	}
 	i.Handle(vocab.VerbCreate, kindTrack, i.track)
 	i.Handle(vocab.VerbUpdate, kindTrack, i.track)
+	i.Handle(vocab.VerbCreate, kindAlbum, i.album)
+	i.Handle(vocab.VerbUpdate, kindAlbum, i.album)
 	i.Handle(vocab.VerbCreate, "", i.named)
 	i.Handle(vocab.VerbUpdate, "", i.named)
 	i.Handle(vocab.VerbUpdate, kindActor, i.renew)

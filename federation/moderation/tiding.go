@@ -15,6 +15,8 @@ const (
 	TidingMoved    = "moved"    // About is the old account's URI, Words the new one's
 	TidingNewKeys  = "newkeys"  // About is the URI of a buyer whose new keys no earlier key vouches for
 	TidingOutcome  = "outcome"  // About is who was reported, Words what came of it
+
+	TidingSubscription = "subscription" // About is the tier's name, Words what is to be done
 )
 
 // Tiding is something that the house tells a member.

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -165,15 +166,6 @@ func (d *documents) ofActor(r *http.Request, owner, name string) ([]byte, bool, 
 	return raw, true, err
 }
 
-// subscribers is told to the artist alone: who pays whom is nobody else's business.
-func (d *documents) subscribers(r *http.Request, who actor.Actor) ([]byte, error) {
-	key, err := d.verifier.Verify(r.Context(), r, nil)
-	if err != nil || key.Owner != who.URI || who.Kind != actor.Artist {
-		return nil, fmt.Errorf("%w: subscribers of %s", ErrNotFound, who.URI)
-	}
-	return build(vocab.Collection{ID: who.URI + "/subscribers"})
-}
-
 // ofNote returns a collection of a public post of this instance, or a page of it.
 func (d *documents) ofNote(r *http.Request, note, name string) ([]byte, bool, error) {
 	l, ok := ofNote[name]
@@ -288,8 +280,22 @@ func (d *documents) proposal(ctx context.Context, product string) ([]byte, error
 	if !p.Open {
 		return nil, fmt.Errorf("%w: %s is not for sale", ErrNotFound, product)
 	}
-	return json.Marshal(vocab.Proposal{
-		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: vocab.Namespace + "AudioTrack",
+	x := vocab.Proposal{
+		ID: ProposalURI(p.URI), AttributedTo: p.Artist, Name: p.Name, Product: p.URI, Resource: resources[p.Kind], Monthly: p.Kind == access.KindTier,
 		Price: priceOf(p), Updated: p.UpdatedAt.UTC(),
-	}.Object())
+	}
+	if p.Flexible {
+		x.Suggested = cmp.Or(p.Suggested, p.Units)
+	}
+	if d.shares != nil {
+		if x.Shares, err = d.shares(ctx, p.URI); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(x.Object())
+}
+
+// resources are what products of a kind are, as a proposal says it.
+var resources = map[string]string{
+	access.KindTrack: vocab.Namespace + "AudioTrack", access.KindRelease: "https://funkwhale.audio/ns#Album", access.KindTier: vocab.Namespace + "Subscription",
 }

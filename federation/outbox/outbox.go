@@ -44,6 +44,8 @@ type Parts struct {
 	Hosts  *discover.Hosts
 	HTTP   *httpx.Client
 	Goods  Goods
+	// Shares says who is owed what a product is paid, for its proposal; none, or a nil Shares, means the artist alone.
+	Shares func(ctx context.Context, product string) ([]vocab.Share, error)
 	// Listens may be nil, and nothing is told of what members hear.
 	Listens Listens
 	// Taken is told of each activity that an inbox elsewhere has taken; it may be told again. It may be nil.
@@ -65,6 +67,7 @@ type Outbox struct {
 	hosts   *discover.Hosts
 	http    *httpx.Client
 	goods   Goods
+	shares  func(ctx context.Context, product string) ([]vocab.Share, error)
 	listens Listens
 	taken   func(ctx context.Context, activity string) error
 	receive func(ctx context.Context, tx *gorm.DB, from string, raw []byte) error
@@ -90,7 +93,7 @@ func New(config Config, p Parts) *Outbox {
 		p.Jitter = mathrand.Float64
 	}
 	o := &Outbox{
-		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods, listens: p.Listens,
+		config: config, db: p.DB, jobs: p.Jobs, actors: p.Actors, hosts: p.Hosts, http: p.HTTP, goods: p.Goods, shares: p.Shares, listens: p.Listens,
 		taken: p.Taken, receive: p.Receive, log: p.Log, now: p.Now, jitter: p.Jitter,
 		signers: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		renders: newRenders(), digests: &digestCache{actors: map[string]*digests{}},

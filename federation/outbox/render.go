@@ -164,7 +164,7 @@ func (d *documents) madeFrom(path string) []string {
 	of := strings.TrimSuffix(uri, "/"+parts[len(parts)-1])
 	switch {
 	case parts[0] == "actor" && len(parts) == 1, parts[0] == "users" && len(parts) == 2:
-		return []string{"actors", "actor_keys"}
+		return []string{"actors", "actor_keys", "tiers"}
 	case parts[0] == "actor" || parts[0] == "users", parts[0] == "notes" && len(parts) == 3:
 		return []string{of, "actors", tables[parts[len(parts)-1]]}
 	case parts[0] == "products", strings.HasPrefix(parts[0], "@"):

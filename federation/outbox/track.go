@@ -33,6 +33,8 @@ type Goods interface {
 	Product(ctx context.Context, uri string) (access.Product, error)
 	// ProductOf returns the product that a track is sold as.
 	ProductOf(ctx context.Context, track string) (access.Product, error)
+	// ProductsOf returns the products whose present versions hold a track, its own first.
+	ProductsOf(ctx context.Context, track string) ([]access.Product, error)
 	// Capsules returns the capsules of a track.
 	Capsules(ctx context.Context, track string) ([]access.Capsule, error)
 }
@@ -41,13 +43,23 @@ func (o *Outbox) registerTracks(q *jobs.Queue) {
 	retry := func(attempt int) time.Duration { return min(time.Second<<min(attempt, 12), time.Hour) }
 	jobs.Handle(q, jobs.Handler[media.TrackPublished]{
 		Work: func(ctx context.Context, f media.TrackPublished, _ int) error {
-			return o.tellTrack(ctx, f.Track, "")
+			return o.tellTrack(ctx, f.Track, "", false)
 		},
 		Retry: retry, Timeout: 5 * time.Minute,
 	})
 	jobs.Handle(q, jobs.Handler[media.TrackChanged]{
 		Work: func(ctx context.Context, f media.TrackChanged, _ int) error {
-			return o.tellTrack(ctx, f.Track, strconv.FormatInt(f.Updated.UnixMilli(), 10))
+			return o.tellTrack(ctx, f.Track, strconv.FormatInt(f.Updated.UnixMilli(), 10), f.Quiet)
+		},
+		Retry: retry, Timeout: 5 * time.Minute,
+	})
+	jobs.Handle(q, jobs.Handler[media.ReleaseOut]{
+		Work:  func(ctx context.Context, f media.ReleaseOut, _ int) error { return o.tellRelease(ctx, f.Release, "") },
+		Retry: retry, Timeout: 5 * time.Minute,
+	})
+	jobs.Handle(q, jobs.Handler[media.ReleaseChanged]{
+		Work: func(ctx context.Context, f media.ReleaseChanged, _ int) error {
+			return o.tellRelease(ctx, f.Release, strconv.FormatInt(f.Updated.UnixMilli(), 10))
 		},
 		Retry: retry, Timeout: 5 * time.Minute,
 	})
@@ -69,11 +81,13 @@ type release struct {
 	fresh, known bool
 	// album is the one that the track was on when it was told last.
 	album vocab.Album
+	// quiet leaves the announcement as it is.
+	quiet bool
 }
 
-// tellTrack tells an artist's followers how a track stands now: published, changed or taken back. Run again, it tells
-// nothing twice.
-func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string) error {
+// tellTrack tells an artist's followers how a track stands now: published, changed or taken back; with quiet, only those
+// who read tracks. Run again, it tells nothing twice.
+func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string, quiet bool) error {
 	t, err := media.ByID(ctx, o.db.Read, id)
 	if errors.Is(err, media.ErrNotFound) {
 		return jobs.Cancel(err)
@@ -81,7 +95,7 @@ func (o *Outbox) tellTrack(ctx context.Context, id media.TrackID, change string)
 	if err != nil {
 		return err
 	}
-	r := release{track: t, change: change, now: o.utc()}
+	r := release{track: t, change: change, quiet: quiet, now: o.utc()}
 	if r.artist, err = o.actors.Local(ctx, t.Artist); err != nil {
 		return err
 	}
@@ -158,12 +172,16 @@ func (o *Outbox) describe(ctx context.Context, r *release) error {
 
 func (o *Outbox) trackObject(ctx context.Context, r release) (vocab.Track, error) {
 	t := r.track
+	album, place, err := o.albumOf(ctx, o.db.Read, t)
+	if err != nil {
+		return vocab.Track{}, err
+	}
 	manifest, err := media.BlockByCID(ctx, o.db.Read, t.Manifest)
 	if err != nil {
 		return vocab.Track{}, fmt.Errorf("manifest of %s: %w", t.URI, err)
 	}
 	x := vocab.Track{
-		ID: t.URI, AttributedTo: t.Artist, Name: t.Title, Album: o.albumOf(t),
+		ID: t.URI, AttributedTo: t.Artist, Name: t.Title, Album: album, Position: place,
 		Duration: max(t.Duration().Round(time.Second), time.Second), To: []string{vocab.Public}, Cc: []string{Followers(t.Artist)},
 		URL: r.artist.URL + "/" + t.Slug, Note: r.post.URI, Content: paragraphs(t.About),
 		Manifest: vocab.Manifest{CID: t.Manifest, Size: manifest.Size}, Size: t.SealedBytes, ContentKeyHash: t.ContentKeyHash,
@@ -203,22 +221,32 @@ func (o *Outbox) addGoods(ctx context.Context, x *vocab.Track) error {
 	if err != nil {
 		return fmt.Errorf("capsules of %s: %w", x.ID, err)
 	}
-	p, err := o.goods.ProductOf(ctx, x.ID)
+	products, err := o.goods.ProductsOf(ctx, x.ID)
 	if err != nil {
-		return fmt.Errorf("product of %s: %w", x.ID, err)
+		return fmt.Errorf("products of %s: %w", x.ID, err)
 	}
-	for _, c := range capsules {
-		if c.Product == p.URI && c.Version == p.Version {
-			x.Capsules = append(x.Capsules, vocab.Capsule{
-				Product: c.Product, Version: c.Version, DelegatingKey: p.DelegatingKey, Capsule: c.Capsule, Ciphertext: c.Ciphertext,
-			})
+	for _, p := range products {
+		own := p.Kind == access.KindTrack
+		// What a period of a tier opens stands in its grants alone, and a release that is not out is nobody's business.
+		if !own && (p.Kind != access.KindRelease || !p.Open) || len(x.Capsules) == maxGoods {
+			continue
 		}
-	}
-	if p.Open {
-		x.Proposals = []vocab.ProposalLink{{ID: ProposalURI(p.URI), Product: p.URI, Price: priceOf(p)}}
+		for _, c := range capsules {
+			if c.Product == p.URI && c.Version == p.Version {
+				x.Capsules = append(x.Capsules, vocab.Capsule{
+					Product: c.Product, Version: c.Version, DelegatingKey: p.DelegatingKey, Capsule: c.Capsule, Ciphertext: c.Ciphertext,
+				})
+			}
+		}
+		if own && p.Open {
+			x.Proposals = []vocab.ProposalLink{{ID: ProposalURI(p.URI), Product: p.URI, Price: priceOf(p)}}
+		}
 	}
 	return nil
 }
+
+// maxGoods bounds the products that a track names.
+const maxGoods = 16
 
 func priceOf(p access.Product) vocab.Price {
 	return vocab.Price{Amount: p.Units, Asset: p.Asset, Decimals: p.Decimals}
@@ -285,15 +313,22 @@ func (o *Outbox) tell(ctx context.Context, r release) error {
 	}
 	trackRef := vocab.Ref{ID: r.track.URI, Types: []string{kindTrack}, Raw: r.signed}
 	return o.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		for _, x := range []Object{
-			{URI: r.post.URI, Kind: kindNote, Owner: r.artist.URI, Raw: noteRef.Raw, Created: r.post.PublishedAt, Updated: r.now},
-			{URI: r.track.URI, Kind: kindTrack, Owner: r.artist.URI, Raw: r.signed, Created: r.post.PublishedAt, Updated: r.now},
-		} {
-			if err := o.Store(ctx, tx, x); err != nil {
-				return err
-			}
+		err := o.Store(ctx, tx, Object{
+			URI: r.track.URI, Kind: kindTrack, Owner: r.artist.URI, Raw: r.signed, Created: r.post.PublishedAt, Updated: r.now,
+		})
+		if err != nil {
+			return err
 		}
 		if err := o.storeAlbums(ctx, tx, r); err != nil {
+			return err
+		}
+		if r.quiet && !r.fresh {
+			return o.tellOne(ctx, tx, r, trackRef, r.known, true)
+		}
+		err = o.Store(ctx, tx, Object{
+			URI: r.post.URI, Kind: kindNote, Owner: r.artist.URI, Raw: noteRef.Raw, Created: r.post.PublishedAt, Updated: r.now,
+		})
+		if err != nil {
 			return err
 		}
 		if err := PutPost(ctx, tx, r.post); err != nil {
@@ -308,7 +343,11 @@ func (o *Outbox) tell(ctx context.Context, r release) error {
 
 // storeAlbums renews the album that the track is on, and the one that it was on before.
 func (o *Outbox) storeAlbums(ctx context.Context, tx *gorm.DB, r release) error {
-	albums := []vocab.Album{o.albumOf(r.track)}
+	album, _, err := o.albumOf(ctx, tx, r.track)
+	if err != nil {
+		return err
+	}
+	albums := []vocab.Album{album}
 	if r.album.ID != albums[0].ID {
 		albums = append(albums, r.album)
 	}

@@ -67,10 +67,14 @@ func (s *Service) order(ctx context.Context, p purchase.Purchase) (payments.Plac
 		// A server that is away is no reason to turn its people down: it plays no part in this.
 		return payments.Placed{}, fmt.Errorf("meet proxies: %w", err)
 	}
-	return s.Orders.Place(ctx, payments.Request{
+	request := payments.Request{
 		Offer: p.Offer, Buyer: p.Buyer, Artist: p.Artist, Product: p.Product, Amount: p.Amount(),
-		ReceivingKey: p.ReceivingKey, RequestingKey: p.RequestingKey,
-	})
+		ReceivingKey: p.ReceivingKey, RequestingKey: p.RequestingKey, Code: p.Code,
+	}
+	if p.Gift {
+		request.Gift = payments.HashCode(s.Purchases.GiftCode(p))
+	}
+	return s.Orders.Place(ctx, request)
 }
 
 // store keeps a signed object for its buyer to fetch, and has the purchase go on, in one transaction.

@@ -8,6 +8,7 @@ import (
 	"antiphon/federation/inbox"
 	"antiphon/media/access"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/vocab"
 	"antiphon/vocab/jsonld"
 	"antiphon/vocab/proof"
@@ -49,7 +50,7 @@ func (s *Service) final(ctx context.Context, in inbox.Incoming, err error) (bool
 			return true, nil
 		}
 	}
-	if !errors.Is(err, purchase.ErrNotFound) {
+	if !errors.Is(err, purchase.ErrNotFound) && !errors.Is(err, subscription.ErrNotFound) {
 		return false, nil
 	}
 	open, err := s.Purchases.Awaits(ctx, in.Actor.URI)

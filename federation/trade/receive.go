@@ -59,14 +59,20 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 	if err := s.Access.Meet(ctx, p.Artist, in.Actor.URI); err != nil {
 		return fmt.Errorf("meet proxies: %w", err)
 	}
-	price, err := amount.Parse(a.Amount, a.Asset)
+	price, err := priceOf(a.Price)
 	if err != nil {
 		return s.reject(ctx, offer, p.Artist, "price", "The amount or the asset is malformed.")
 	}
-	placed, err := s.Orders.Place(ctx, payments.Request{
+	request := payments.Request{
 		Offer: offer.ID, Buyer: in.Actor.URI, Artist: p.Artist, Product: p.URI, Amount: price,
 		ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
-	})
+	}
+	if code, ok := strings.CutPrefix(offer.Code, redeemCode); ok {
+		request.Code = code
+	} else if hash, ok := strings.CutPrefix(offer.Code, giftCode); ok {
+		request.Gift = hash
+	}
+	placed, err := s.Orders.Place(ctx, request)
 	var refused *payments.Refusal
 	switch {
 	case errors.As(err, &refused):
@@ -80,6 +86,14 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 		return s.again(ctx, offer.ID, placed.Granted)
 	}
 	return nil
+}
+
+// priceOf reads a price; what is free may name no asset.
+func priceOf(p vocab.Price) (amount.Amount, error) {
+	if p.Free() && p.Asset == "" {
+		return amount.New(0, amount.None), nil
+	}
+	return amount.Parse(p.Amount, p.Asset)
 }
 
 // ownerOf is the local actor that an offer was addressed to, who then is the one to refuse it.
@@ -177,12 +191,9 @@ func (s *Service) accepted(ctx context.Context, in inbox.Incoming) error {
 }
 
 func termsOf(a vocab.Agreement) (purchase.Terms, error) {
-	var asked amount.Amount
-	if a.Asset != "" || !a.Free() {
-		var err error
-		if asked, err = amount.Parse(a.Amount, a.Asset); err != nil {
-			return purchase.Terms{}, err
-		}
+	asked, err := priceOf(a.Price)
+	if err != nil {
+		return purchase.Terms{}, err
 	}
 	t := purchase.Terms{
 		Agreement: a.ID, Product: a.Product, Amount: asked, ReceivingKey: a.ReceivingKey, RequestingKey: a.RequestingKey,
@@ -213,6 +224,9 @@ func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
 	words := in.Activity.Summary
 	if words == "" {
 		words = "The seller turned the offer down without a reason."
+	}
+	if wished, err := s.subscriptionRejected(ctx, in.Actor.URI, object, words); err != nil || wished {
+		return err
 	}
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		return s.Purchases.Rejected(tx, in.Actor.URI, object, words)

@@ -45,7 +45,7 @@ type trader struct {
 }
 
 // Product and what follows make it the catalog and the granter of its own orders, as cmd does.
-func (c *trader) Product(ctx context.Context, uri string) (payments.Product, error) {
+func (c *trader) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := c.room.Product(ctx, uri)
 	if err != nil {
 		return payments.Product{}, payments.ErrUnknownProduct
@@ -208,7 +208,7 @@ func (c *trader) sells(t *testing.T, ada actor.Actor, id string) string {
 		if err := write(tx); err != nil {
 			return err
 		}
-		if err := c.room.SetPrice(tx, track.URI, "0", asset, 6); err != nil {
+		if err := c.room.SetPrice(tx, track.URI, access.Price{Units: "0", Asset: asset, Decimals: 6}); err != nil {
 			return err
 		}
 		return c.room.SetOpen(tx, track.URI, track.Title, true)

@@ -34,16 +34,29 @@ func (s *Service) sendOffer(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("nonce of purchase %s: %w", id, err)
 	}
+	code := ""
+	switch {
+	case p.Gift:
+		code = giftCode + payments.HashCode(s.Purchases.GiftCode(p))
+	case p.Code != "":
+		code = redeemCode + p.Code
+	}
 	object, err := vocab.Embed(vocab.Agreement{
-		Proposal: p.Product + "/proposal", Product: p.Product,
+		Proposal: p.Product + "/proposal", Product: p.Product, Monthly: p.Period > 0,
 		Price:        vocab.Price{Amount: p.Units.String(), Asset: string(p.Asset), Decimals: p.Decimals},
 		ReceivingKey: p.ReceivingKey, RequestingKey: p.RequestingKey, Nonce: nonce,
 	}.Object())
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, nil, vocab.Activity{ID: p.Offer, Type: vocab.VerbOffer, Actor: p.Buyer, Object: object, To: []string{p.Artist}})
+	return s.send(ctx, nil, vocab.Activity{ID: p.Offer, Type: vocab.VerbOffer, Actor: p.Buyer, Object: object, To: []string{p.Artist}, Code: code})
 }
+
+// What an Offer's code begins with: a code that is redeemed, or the hash of one that the buyer will give away.
+const (
+	redeemCode = "redeem:"
+	giftCode   = "gift:"
+)
 
 // sendAccept confirms an order to its buyer, with the invoice if there is something to pay.
 func (s *Service) sendAccept(ctx context.Context, order string) error {
@@ -51,9 +64,14 @@ func (s *Service) sendAccept(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
+	product, err := s.Access.Product(ctx, o.Product)
+	if err != nil {
+		return err
+	}
 	raw, err := s.signed(ctx, o.URI, o.Artist, func() (map[string]any, error) {
 		a := vocab.Agreement{
-			ID: o.URI, AttributedTo: o.Artist, Proposal: o.Product + "/proposal", Product: o.Product, Version: int(o.Version),
+			Monthly: product.Kind == access.KindTier,
+			ID:      o.URI, AttributedTo: o.Artist, Proposal: o.Product + "/proposal", Product: o.Product, Version: int(o.Version),
 			Price: price(o), ReceivingKey: o.ReceivingKey, RequestingKey: o.RequestingKey,
 		}
 		if o.Ground == payments.GroundPayment {

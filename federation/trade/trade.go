@@ -26,6 +26,7 @@ import (
 	"antiphon/media/access"
 	"antiphon/payments"
 	"antiphon/payments/purchase"
+	"antiphon/payments/subscription"
 	"antiphon/vocab"
 	"antiphon/vocab/proof"
 )
@@ -39,9 +40,14 @@ type Parts struct {
 	Orders    *payments.Service
 	Purchases *purchase.Service
 	Access    *access.Service
-	Jobs      *jobs.Queue
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Subscriptions is nil where there are none. Remind then writes a reminder of a subscription for a member, inside tx;
+	// RemindWords is the HTML of the message to somebody who lives elsewhere.
+	Subscriptions *subscription.Service
+	Remind        func(ctx context.Context, tx *gorm.DB, h subscription.Held, days int, words string) error
+	RemindWords   func(h subscription.Held, days int, words string) string
+	Jobs          *jobs.Queue
+	Log           *slog.Logger
+	Now           func() time.Time
 }
 
 // Service sends and receives.
@@ -62,6 +68,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f access.KfragsDropped) error { return s.sendDrops(ctx, f.Grant, f.Set) })
 	worker(q, func(ctx context.Context, f access.GrantRevoked) error { return s.sendRevocation(ctx, f.Grant) })
 	worker(q, s.tellKeys)
+	s.registerSubscriptions(q)
 }
 
 // Receive registers what arrives.
@@ -79,6 +86,7 @@ func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbDelete, string(vocab.KindKeyFragment), s.judged(s.dropped))
 	in.Handle(vocab.VerbAccept, string(vocab.VerbDelete), s.judged(s.erased))
 	in.Handle(vocab.VerbAccept, string(vocab.KindAccessGrant), s.judged(s.arrived))
+	s.receiveSubscriptions(in)
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {
 		if agreed, err := s.Purchases.Agreed(ctx, uri); err != nil || agreed {
 			return string(vocab.KindAgreement), err

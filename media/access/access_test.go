@@ -36,6 +36,7 @@ type instance struct {
 	*access.Service
 	base  string
 	db    *db.DB
+	queue *jobs.Queue
 	peers []*instance
 	// serves says whether it holds fragments for foreign artists.
 	serves bool
@@ -141,6 +142,7 @@ func open(t *testing.T, fresh fresh, base string, serves bool) *instance {
 	must(t, err)
 	i := &instance{base: base, db: database, serves: serves, now: time.Now()}
 	queue := jobs.New(database, log)
+	i.queue = queue
 	i.Service = access.New(access.Config{BaseURL: base}, access.Parts{
 		DB: database, Jobs: queue, Vault: v, Store: store, Peers: i, Fetch: network{i}, Log: log,
 		Now: func() time.Time { return i.now }, Rand: rand.Reader,
@@ -176,19 +178,7 @@ func sell(t *testing.T, database fresh) *sale {
 	}
 	s.seller.peers = []*instance{s.home, s.proxy}
 	s.home.known, s.proxy.known = []*instance{s.seller}, []*instance{s.seller}
-	var err error
-	s.key, err = seal.NewContentKey(rand.Reader)
-	must(t, err)
-	hash := seal.ContentKeyHash(s.key)
-	s.track = media.Track{
-		ID: "t1", URI: "https://s.example/tracks/t1", Artist: "https://s.example/users/ada", Slug: "t1", State: media.Published,
-		Title: "One", Filename: "one.wav", Upload: "u1", Manifest: string(ipfs.CIDOf([]byte("manifest"))), ContentKeyHash: hash[:],
-		CreatedAt: s.seller.now, UpdatedAt: s.seller.now,
-	}
-	must(t, s.seller.db.Write.Create(&s.track).Error)
-	write, err := s.seller.Encapsulate(ctx, s.track, s.key)
-	must(t, err)
-	must(t, s.seller.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return write(tx) }))
+	s.track, s.key = s.seller.publish(t, "t1")
 	product, err := s.seller.ProductOf(ctx, s.track.URI)
 	must(t, err)
 
@@ -205,6 +195,24 @@ func sell(t *testing.T, database fresh) *sale {
 	must(t, err)
 	s.issue(t, product, receivingKey, requestingKey)
 	return s
+}
+
+// publish writes a track with its own product, as the pipeline would.
+func (i *instance) publish(t *testing.T, id string) (media.Track, seal.ContentKey) {
+	t.Helper()
+	key, err := seal.NewContentKey(rand.Reader)
+	must(t, err)
+	hash := seal.ContentKeyHash(key)
+	track := media.Track{
+		ID: media.TrackID(id), URI: i.base + "/tracks/" + id, Artist: i.base + "/users/ada", Slug: id, State: media.Published,
+		Title: "One", Filename: "one.wav", Upload: id, Manifest: string(ipfs.CIDOf([]byte("manifest"))), ContentKeyHash: hash[:],
+		CreatedAt: i.now, UpdatedAt: i.now,
+	}
+	must(t, i.db.Write.Create(&track).Error)
+	write, err := i.Encapsulate(t.Context(), track, key)
+	must(t, err)
+	must(t, i.db.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error { return write(tx) }))
+	return track, key
 }
 
 func (s *sale) issue(t *testing.T, product access.Product, receiving, requesting string) {

@@ -31,6 +31,7 @@ const maxTrackBytes = 16 << 30
 // Register registers this room's jobs.
 func (s *Service) Register(q *jobs.Queue) {
 	s.registerSets(q)
+	s.registerGrowth(q)
 	jobs.Handle(q, jobs.Handler[fetchTrack]{
 		Work: s.fetchAll, Timeout: time.Hour,
 		Retry: func(attempt int) time.Duration { return min(time.Second<<min(attempt, 12), time.Hour) },

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -15,12 +17,19 @@ import (
 	"antiphon/vocab/multikey"
 )
 
+// ErrGranted is returned for a grant of what its buyer was granted already.
+var ErrGranted = errors.New("granted already")
+
 // Request asks for a grant.
 type Request struct {
 	Artist, Buyer, Product, Agreement, Receipt string
-	Version                                    int
+	// Version is one that the product has or had: an order that was placed before a later one came keeps its own.
+	Version int
 	// ReceivingKey and RequestingKey are the buyer's, as Multikeys.
 	ReceivingKey, RequestingKey string
+	// Start is when the grant begins, now when it is zero; End is when it ends, never when it is nil.
+	Start time.Time
+	End   *time.Time
 }
 
 // Prepared is a grant whose fragments are made and sealed, and that is not written yet.
@@ -39,10 +48,19 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Version != r.Version || p.Artist != r.Artist {
+	if p.Artist != r.Artist {
 		return nil, fmt.Errorf("product %s is not what the order names", r.Product)
 	}
-	items, err := s.items(ctx, p)
+	var stands int64
+	err = s.db.Read.WithContext(ctx).Model(&grantRow{}).
+		Where("buyer = ? AND product = ? AND version = ? AND revoked_at IS NULL", r.Buyer, r.Product, r.Version).Count(&stands).Error
+	if err != nil {
+		return nil, fmt.Errorf("look up grant: %w", err)
+	}
+	if stands > 0 {
+		return nil, fmt.Errorf("%w: version %d of %s to %s", ErrGranted, r.Version, r.Product, r.Buyer)
+	}
+	items, err := s.items(ctx, r.Product, r.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +69,13 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 		URI: s.base + "/grants/" + newID(), Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: r.Version,
 		Agreement: r.Agreement, Receipt: r.Receipt, ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
 		SetNumber: 1, StartTime: now, UpdatedAt: now, CreatedAt: now,
+	}
+	if !r.Start.IsZero() {
+		g.StartTime = r.Start.UTC().Truncate(time.Second)
+	}
+	if r.End != nil {
+		end := r.End.UTC().Truncate(time.Second)
+		g.EndTime = &end
 	}
 	if g.Items, err = text(items); err != nil {
 		return nil, err
@@ -84,22 +109,41 @@ func (s *Service) Meet(ctx context.Context, artist, buyer string) error {
 	return s.peers.Meet(ctx, chosen, buyer)
 }
 
-// items are the product's tracks as a grant names them.
-func (s *Service) items(ctx context.Context, p Product) ([]vocab.Item, error) {
-	var rows []Capsule
-	err := s.db.Read.WithContext(ctx).Where("product = ? AND version = ?", p.URI, p.Version).Order("track").Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return nil, fmt.Errorf("capsules of %s: none, or %w", p.URI, err)
+// items are the tracks of a version of a product as a grant names them.
+func (s *Service) items(ctx context.Context, product string, version int) ([]vocab.Item, error) {
+	tx := s.db.Read.WithContext(ctx)
+	stock, err := stocked(tx, product, version)
+	if err != nil {
+		return nil, err
 	}
-	var items []vocab.Item
+	if len(stock) == 0 || len(stock) > vocab.MaxItems {
+		return nil, fmt.Errorf("version %d of product %s holds %d tracks; a grant can have 1 to %d", version, product, len(stock), vocab.MaxItems)
+	}
+	var rows []Capsule
+	if err := tx.Where("product = ? AND version = ?", product, version).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read capsules of %s: %w", product, err)
+	}
+	var tracks []media.Track
+	if err := tx.Select("uri", "manifest", "content_key_hash").Where("uri IN ?", tracksOf(stock)).Find(&tracks).Error; err != nil {
+		return nil, fmt.Errorf("read tracks of %s: %w", product, err)
+	}
+	capsules, known := map[string]Capsule{}, map[string]media.Track{}
 	for _, row := range rows {
-		t, err := media.ByURI(ctx, s.db.Read, row.Track)
-		if err != nil {
-			return nil, err
+		capsules[row.Track] = row
+	}
+	for _, t := range tracks {
+		known[t.URI] = t
+	}
+	items := make([]vocab.Item, len(stock))
+	for i, row := range stock {
+		c, sealed := capsules[row.Track]
+		t, ok := known[row.Track]
+		if !sealed || !ok {
+			return nil, fmt.Errorf("track %s of %s has no capsule, or is gone", row.Track, product)
 		}
-		items = append(items, vocab.Item{
-			Track: t.URI, Capsule: row.Capsule, Ciphertext: row.Ciphertext, Manifest: t.Manifest, ContentKeyHash: t.ContentKeyHash,
-		})
+		items[i] = vocab.Item{
+			Track: t.URI, Capsule: c.Capsule, Ciphertext: c.Ciphertext, Manifest: t.Manifest, ContentKeyHash: t.ContentKeyHash,
+		}
 	}
 	return items, nil
 }
@@ -115,7 +159,18 @@ func (p *Prepared) Issue(ctx context.Context, tx *gorm.DB) (string, error) {
 	if err := p.service.write(ctx, tx, p.set); err != nil {
 		return "", err
 	}
-	return p.grant.URI, p.service.jobs.Insert(ctx, tx, GrantIssued{Grant: p.grant.URI})
+	if err := p.service.jobs.Insert(ctx, tx, GrantIssued{Grant: p.grant.URI}); err != nil {
+		return "", err
+	}
+	// What was added while the grant was prepared is added to it now.
+	stock, err := stocked(tx, p.grant.Product, p.grant.Version)
+	if err != nil {
+		return "", err
+	}
+	if lacking, err := lacks(p.grant, stock); err != nil || !lacking {
+		return p.grant.URI, err
+	}
+	return p.grant.URI, p.service.jobs.Insert(ctx, tx, growGrant{Grant: p.grant.URI})
 }
 
 // CheckReceivingKey refuses a receiving key of a buyer that no grant of this artist's product could be made to: one

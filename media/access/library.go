@@ -25,6 +25,8 @@ type keptGrant struct {
 	Receipt   string
 	Raw       []byte
 	Keys      string
+	// StartTime is nil for what had begun when it was kept.
+	StartTime *time.Time
 	EndTime   *time.Time
 	RevokedAt *time.Time
 	// Reason is what the artist said when taking the grant back.
@@ -99,6 +101,9 @@ func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g v
 		URI: g.ID, Buyer: holder, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
 		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
 	}
+	if g.StartTime.After(s.now()) {
+		row.StartTime = &g.StartTime
+	}
 	if err := tx.Save(&row).Error; err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
@@ -135,13 +140,16 @@ func originOf(grant string) string {
 	return scheme + "://" + host
 }
 
+// standing is the condition on kept grants that play at a moment, which is given twice.
+const standing = "(grants_held.end_time IS NULL OR grants_held.end_time > ?) AND (grants_held.start_time IS NULL OR grants_held.start_time <= ?)"
+
 // GrantOf returns the buyer's standing grant of a track, or [ErrUnknownGrant], or where there was one [ErrRevoked].
 func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error) {
 	var row keptGrant
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
 		Where("grants_held.buyer = ? AND grant_items.track = ? AND grants_held.revoked_at IS NULL", buyer, track).
-		Where("grants_held.end_time IS NULL OR grants_held.end_time > ?", s.now().UTC()).
-		Order("grants_held.received_at DESC").Take(&row).Error
+		Where(standing, s.now().UTC(), s.now().UTC()).
+		Order("CASE WHEN grants_held.end_time IS NULL THEN 0 ELSE 1 END, grants_held.received_at DESC").Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return Kept{}, s.notGranted(ctx, buyer, track)
 	}
@@ -196,7 +204,7 @@ func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) 
 	var owned []Owned
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
 		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at").
-		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL", buyer).
+		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL", buyer).Where(standing, s.now().UTC(), s.now().UTC()).
 		Order("grants_held.received_at DESC, grant_items.track").Offset(offset).Limit(limit).Scan(&owned).Error
 	return owned, err
 }
@@ -236,4 +244,15 @@ func (s *Service) MayRelay(ctx context.Context, buyer, grant, url string) (bool,
 		}
 	}
 	return false, nil
+}
+
+// Holds reports whether a buyer has a grant of a product here that stands.
+func (s *Service) Holds(ctx context.Context, buyer, product string) (bool, error) {
+	var n int64
+	err := s.db.Read.WithContext(ctx).Model(&keptGrant{}).Where("buyer = ? AND product = ? AND revoked_at IS NULL", buyer, product).
+		Where("end_time IS NULL OR end_time > ?", s.now().UTC()).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look up grants of %s: %w", product, err)
+	}
+	return n > 0, nil
 }

@@ -125,10 +125,9 @@ func (s *Service) renew(ctx context.Context, grant string, number int) error {
 	if g.RevokedAt != nil || g.EndTime != nil && s.now().After(*g.EndTime) || number >= maxSets {
 		return nil
 	}
-	var newest setRow
-	err = s.db.Read.WithContext(ctx).Where("grant_uri = ?", grant).Order("number DESC").Take(&newest).Error
+	newest, err := newestSet(s.db.Read.WithContext(ctx), grant)
 	if err != nil {
-		return fmt.Errorf("look up sets of %s: %w", grant, err)
+		return err
 	}
 	if newest.Number != number {
 		return nil

@@ -65,24 +65,44 @@ func (s *Service) Choose(ctx context.Context, actor string, c Settings) error {
 		return fmt.Errorf("write settings of listens: %w", err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if a := s.accounts[actor]; a != nil {
 		a.off = !c.Recording
 	}
-	if !c.Recording {
-		s.drop(actor, "")
+	s.mu.Unlock()
+	if c.Recording {
+		return nil
 	}
-	return nil
+	return s.clear(ctx, actor, "", func(context.Context, *gorm.DB) error { return nil })
+}
+
+// clear drops plays of a member, of one session or of all, from mind and from the journal, with what else is done in the
+// same transaction.
+func (s *Service) clear(ctx context.Context, listener, session string, also func(ctx context.Context, tx *gorm.DB) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.replay(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.drop(listener, session)
+	s.mu.Unlock()
+	// The journal goes as a whole, so what it has of others is written before.
+	if err := s.writeLocked(ctx, func(*play) bool { return true }); err != nil {
+		return err
+	}
+	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := tx.Where("1 = 1").Delete(&page{}).Error; err != nil {
+			return fmt.Errorf("clear journal: %w", err)
+		}
+		return also(ctx, tx)
+	})
 }
 
 // drop forgets plays in mind, of one session or of all; the caller holds mu.
 func (s *Service) drop(listener, session string) {
 	for name, p := range s.plays {
 		if p.listener == listener && (session == "" || name == session) {
-			delete(s.plays, name)
-			if a := s.accounts[listener]; a != nil {
-				a.open--
-			}
+			s.lose(name, p)
 		}
 	}
 }
@@ -98,11 +118,16 @@ type Heard struct {
 	Source  Source
 }
 
-// History returns a member's plays, the latest first, from before a moment on; the zero time is from now on.
-func (s *Service) History(ctx context.Context, listener string, before time.Time, limit int) ([]Heard, error) {
+// History returns a member's plays, the latest first, after one of them; the zero value is before the first. Of it, only
+// StartedAt and Session are looked at.
+func (s *Service) History(ctx context.Context, listener string, after Heard, limit int) ([]Heard, error) {
+	if err := s.write(ctx, func(p *play) bool { return p.listener == listener }); err != nil {
+		return nil, err
+	}
 	q := s.db.Read.WithContext(ctx).Model(&row{}).Where("listener = ?", listener)
-	if !before.IsZero() {
-		q = q.Where("started_at < ?", before.UTC())
+	if !after.StartedAt.IsZero() {
+		at := after.StartedAt.UTC()
+		q = q.Where("started_at < ? OR started_at = ? AND session > ?", at, at, after.Session)
 	}
 	var out []Heard
 	err := q.Order("started_at DESC, session").Limit(limit).Find(&out).Error
@@ -112,13 +137,7 @@ func (s *Service) History(ctx context.Context, listener string, before time.Time
 // Forget removes one play of a member, or with an empty session all of them. What a track's days have counted stays:
 // nobody can be told from it.
 func (s *Service) Forget(ctx context.Context, listener, session string) error {
-	// What is being written comes first.
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	s.mu.Lock()
-	s.drop(listener, session)
-	s.mu.Unlock()
-	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error { return remove(ctx, tx, listener, session) })
+	return s.clear(ctx, listener, session, func(ctx context.Context, tx *gorm.DB) error { return remove(ctx, tx, listener, session) })
 }
 
 func remove(ctx context.Context, tx *gorm.DB, listener, session string) error {

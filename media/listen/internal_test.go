@@ -97,12 +97,12 @@ func FuzzReport(f *testing.F) {
 func FuzzTicket(f *testing.F) {
 	s := &Service{key: [32]byte{1}}
 	now := time.Date(2026, 10, 5, 0, 0, 0, 0, time.UTC)
-	good := s.write(ticket{issued: now, listener: "l", artist: "a", track: "t", length: 9})
+	good := s.sign(ticket{issued: now, listener: "l", artist: "a", track: "t", length: 9})
 	f.Add(good)
 	f.Add("")
 	f.Add("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := s.read(text, now)
+		got, err := s.verify(text, now)
 		if err == nil && (got.listener != "l" || got.artist != "a" || got.track != "t" || got.length != 9) || err != nil && text == good {
 			t.Fatalf("%q: %+v, %v", text, got, err)
 		}
@@ -136,5 +136,30 @@ func TestNetworksAndAgents(t *testing.T) {
 		if got := agentOf(header); got != want {
 			t.Errorf("%q for %q", got, header)
 		}
+	}
+}
+
+// What one process had in its journal, the next one writes: once, and also when it was written already.
+func TestEntriesAreSaidOnce(t *testing.T) {
+	t.Parallel()
+	s := &Service{plays: map[string]*play{}, accounts: map[string]*account{}, orphans: map[string]account{}}
+	line := []byte(`{"l":"lin","s":"AAAAAAAAAAAAAAAAAAAAAA","a":"ada","t":"rain","d":2110,"b":"2026-10-05T12:00:00Z","r":"2026-10-05T12:01:00Z","h":"0-600","o":"played"}`)
+	for range 3 {
+		if err := s.recall(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := s.plays["AAAAAAAAAAAAAAAAAAAAAA"]
+	if p == nil || p.heard.Tenths() != 600 || !p.dirty || p.source != Played || s.orphans["lin"].open != 1 || s.orphans["lin"].settled.Minute() != 1 {
+		t.Errorf("%+v, %+v", p, s.orphans)
+	}
+	for _, bad := range []string{"", "{", `{"l":"eve","s":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"s":"x","h":"9-1"}`} {
+		if err := s.recall([]byte(bad)); err == nil {
+			t.Errorf("%s was read", bad)
+		}
+	}
+	s.lose("AAAAAAAAAAAAAAAAAAAAAA", p)
+	if len(s.plays)+len(s.orphans) != 0 {
+		t.Errorf("%v, %v", s.plays, s.orphans)
 	}
 }

@@ -67,10 +67,13 @@ type Service struct {
 	mu       sync.Mutex
 	plays    map[string]*play
 	accounts map[string]*account
+	// orphans are accounts of which the journal has plays, and that nobody has asked for yet.
+	orphans map[string]account
 	// network is the key of the month, when it was needed first.
 	network networkKey
-	// writing lets one write at a time happen.
-	writing sync.Mutex
+	// writing lets one write at a time happen; replayed is only looked at with it.
+	writing  sync.Mutex
+	replayed bool
 	// told is the last day whose end was told.
 	told string
 }
@@ -89,7 +92,7 @@ func New(config Config, p Parts) (*Service, error) {
 	}
 	return &Service{
 		config: config, db: p.DB, jobs: p.Jobs, vault: p.Vault, judge: p.Judge, pooled: p.Pooled, credits: p.Credits, log: p.Log, now: p.Now, rand: p.Rand,
-		key: key, plays: map[string]*play{}, accounts: map[string]*account{},
+		key: key, plays: map[string]*play{}, accounts: map[string]*account{}, orphans: map[string]account{},
 	}, nil
 }
 
@@ -115,22 +118,28 @@ func (s *Service) run(ctx context.Context) {
 	tick := time.NewTicker(s.config.Write)
 	defer tick.Stop()
 	for {
+		if err := errors.Join(s.keep(ctx), s.endDay(ctx)); err != nil && ctx.Err() == nil {
+			s.log.Error("plays not written", "error", err)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			s.round(last)
+			if err := s.Write(last); err != nil {
+				s.log.Error("plays not written", "error", err)
+			}
 			return
 		}
-		s.round(ctx)
 	}
 }
 
-func (s *Service) round(ctx context.Context) {
-	if err := errors.Join(s.Write(ctx), s.endDay(ctx)); err != nil {
-		s.log.Error("plays not written", "error", err)
-	}
+// keep writes plays that have ended, or went on for long, and puts what is new of the others into the journal.
+func (s *Service) keep(ctx context.Context) error {
+	now := s.now()
+	return s.write(ctx, func(p *play) bool {
+		return now.Sub(p.reported) > quietFor || now.Sub(p.started) > unwrittenFor && now.Sub(p.written) > unwrittenFor
+	})
 }
 
 // endDay tells once that yesterday is over, and forgets keys of long ago.
@@ -170,7 +179,7 @@ func (s *Service) Ticket(ctx context.Context, listener, artist, track string, le
 	if err != nil || a.off {
 		return "", err
 	}
-	return s.write(ticket{issued: s.now(), listener: listener, artist: artist, track: track, length: length}), nil
+	return s.sign(ticket{issued: s.now(), listener: listener, artist: artist, track: track, length: length}), nil
 }
 
 // Serve takes reports as the body of a POST: the last ones, which found no other request to ride on. It answers 204, or

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/internal/testkit"
@@ -21,7 +19,7 @@ import (
 	"antiphon/media/listen"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	lin  = "https://b.example/users/lin"
@@ -46,17 +44,22 @@ func openRoom(t testing.TB, dsn string, clock *testkit.Clock, judge listen.Judge
 	database, err := db.Open(t.Context(), dsn, log)
 	must(t, err)
 	t.Cleanup(func() { must(t, database.Close()) })
+	return room{newService(t, database, clock, judge, 200), clock, database, dsn}
+}
+
+func newService(t testing.TB, database *db.DB, clock *testkit.Clock, judge listen.Judge, maxPlays int) *listen.Service {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
 	v, err := vault.New(make([]byte, 32), rand.Reader)
 	must(t, err)
-	queue := jobs.New(database, log)
-	s, err := listen.New(listen.Config{MaxPlays: 200}, listen.Parts{
-		DB: database, Jobs: queue, Vault: v, Judge: judge, Log: log, Now: clock.Now, Rand: rand.Reader,
+	s, err := listen.New(listen.Config{MaxPlays: maxPlays}, listen.Parts{
+		DB: database, Jobs: jobs.New(database, log), Vault: v, Judge: judge, Log: log, Now: clock.Now, Rand: rand.Reader,
 		Pooled: func(_ context.Context, track string) (bool, error) {
 			return track != "https://a.example/tracks/own", nil
 		},
 	})
 	must(t, err)
-	return room{s, clock, database, dsn}
+	return s
 }
 
 func must(t testing.TB, err error) {
@@ -95,7 +98,7 @@ func (r room) play(t testing.TB, session, ticket string, seconds int) {
 func (r room) history(t testing.TB, listener string) []listen.Heard {
 	t.Helper()
 	must(t, r.Write(t.Context()))
-	all, err := r.History(t.Context(), listener, time.Time{}, 100)
+	all, err := r.History(t.Context(), listener, listen.Heard{}, 100)
 	must(t, err)
 	return all
 }
@@ -128,7 +131,7 @@ func TestPlays(t *testing.T) {
 		// Killed after 60 s were written, and 30 s were not.
 		ticket := r.ticket(t, lin, rain, length)
 		r.play(t, session(3), ticket, 60)
-		must(t, r.Write(t.Context()))
+		must(t, r.Keep(t.Context()))
 		r.clock.Advance(30 * time.Second)
 		must(t, r.report(session(3), ticket, 90, "0-900"))
 		again := openRoom(t, r.dsn, r.clock, nil)

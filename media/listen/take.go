@@ -1,9 +1,11 @@
 package listen
 
 import (
+	"bytes"
 	"context"
 	"hash/fnv"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,12 +17,14 @@ type play struct {
 	started, reported                time.Time
 	heard                            Ranges
 	bytes                            int64
-	blocks                           []uint32
-	network, agent                   string
-	source                           Source
-	// dirty says that there is something to write, stored what of it the table has; known is false as long as nobody has
-	// looked whether the table has the play already.
-	dirty, known bool
+	// blocks are hashes of names, four bytes each.
+	blocks         []byte
+	network, agent string
+	source         Source
+	// dirty says that there is something to write, and fresh that the journal does not have it either. Written is when it
+	// was written last; stored is what the table had when it was looked at last.
+	dirty, fresh bool
+	written      time.Time
 	stored       counts
 }
 
@@ -66,8 +70,9 @@ const (
 	idle = 15 * time.Minute
 	// recent is how many plays are called to mind with an account.
 	recent = 8
-	// maxBlocks is how many segments of one play are told apart.
+	// maxBlocks is how many segments of one play are told apart, each by blockSize bytes.
 	maxBlocks = 1024
+	blockSize = 4
 )
 
 // account returns what is kept of a listener; the first time it looks into the database.
@@ -96,6 +101,8 @@ func (s *Service) account(ctx context.Context, listener string, now time.Time) (
 	}
 	a = &account{off: !settings.Recording, seen: now, credit: slack}
 	s.accounts[listener] = a
+	a.open, a.settled = s.orphans[listener].open, s.orphans[listener].settled
+	delete(s.orphans, listener)
 	for _, r := range last {
 		if r.ReportedAt.After(a.settled) {
 			a.settled = r.ReportedAt.UTC()
@@ -122,7 +129,7 @@ func (s *Service) Take(ctx context.Context, text, address, agent string) error {
 		if r.ticket == "" {
 			continue
 		}
-		t, err := s.read(r.ticket, now)
+		t, err := s.verify(r.ticket, now)
 		if err != nil {
 			return err
 		}
@@ -167,7 +174,7 @@ func (s *Service) record(t ticket, r report, a *account, now time.Time, from fun
 	p.heard = p.heard.add(r.heard, p.length, min(a.credit, ran)/100)
 	if added := p.heard.Tenths() - before; added > 0 {
 		a.credit -= added * 100
-		p.dirty = true
+		p.dirty, p.fresh = true, true
 	}
 	p.reported = now
 	return nil
@@ -205,28 +212,42 @@ func (a *account) earn(issued, now time.Time) {
 }
 
 // fetched notes that a session has got a block.
-func (s *Service) fetched(text, address string, bytes int64) {
+func (s *Service) fetched(text, address string, size int64) {
 	session := text
 	if end := strings.IndexAny(text, " ;"); end >= 0 {
 		session = text[:end]
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(path.Base(address)))
-	block := h.Sum32()
+	block := h.Sum(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.plays[session]
 	if p == nil {
 		return
 	}
-	p.bytes += bytes
-	for _, have := range p.blocks {
-		if have == block {
+	p.bytes += size
+	for have := range slices.Chunk(p.blocks, blockSize) {
+		if bytes.Equal(have, block) {
 			return
 		}
 	}
-	if len(p.blocks) < maxBlocks {
-		p.blocks = append(p.blocks, block)
+	if len(p.blocks) < blockSize*maxBlocks {
+		p.blocks = append(p.blocks, block...)
+	}
+}
+
+// lose drops one play from mind; the caller holds mu.
+func (s *Service) lose(session string, p *play) {
+	delete(s.plays, session)
+	if a := s.accounts[p.listener]; a != nil {
+		a.open--
+	} else if o, ok := s.orphans[p.listener]; ok {
+		if o.open--; o.open > 0 {
+			s.orphans[p.listener] = o
+		} else {
+			delete(s.orphans, p.listener)
+		}
 	}
 }
 
@@ -236,10 +257,7 @@ func (s *Service) forget(now time.Time) {
 	defer s.mu.Unlock()
 	for session, p := range s.plays {
 		if !p.dirty && now.Sub(p.reported) > idle {
-			delete(s.plays, session)
-			if a := s.accounts[p.listener]; a != nil {
-				a.open--
-			}
+			s.lose(session, p)
 		}
 	}
 	for listener, a := range s.accounts {

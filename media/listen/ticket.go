@@ -36,8 +36,8 @@ func (s *Service) mac(body string) []byte {
 	return mac.Sum(nil)[:macSize]
 }
 
-// write returns the ticket as it is handed out, or "" for one that cannot be: names with line ends, or too long ones.
-func (s *Service) write(t ticket) string {
+// sign returns the ticket as it is handed out, or "" for one that cannot be: names with line ends, or too long ones.
+func (s *Service) sign(t ticket) string {
 	body := strings.Join([]string{strconv.FormatInt(t.issued.Unix(), 10), strconv.FormatInt(t.length, 10), t.listener, t.artist, t.track}, "\n")
 	if strings.Count(body, "\n") != 4 {
 		return ""
@@ -49,8 +49,8 @@ func (s *Service) write(t ticket) string {
 	return out
 }
 
-// read returns a ticket of this instance that is still good, or [ErrTicket].
-func (s *Service) read(text string, now time.Time) (ticket, error) {
+// verify returns a ticket of this instance that is still good, or [ErrTicket].
+func (s *Service) verify(text string, now time.Time) (ticket, error) {
 	if len(text) > maxTicket {
 		return ticket{}, ErrTicket
 	}

@@ -2,7 +2,6 @@ package listen
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -48,32 +47,61 @@ type trackDay struct {
 // TableName is gorm's name for the table.
 func (trackDay) TableName() string { return "track_days" }
 
-// batch is how many plays one transaction writes.
-const batch = 500
+const (
+	// batch is how many plays one transaction writes, and recallAtOnce how many one statement looks for: SQLite's driver
+	// looks for each parameter among all of them.
+	batch        = 500
+	recallAtOnce = 25
+	// quietFor is how long nothing is reported of a play that has ended, and unwrittenFor how long one may go on unwritten.
+	quietFor     = 45 * time.Second
+	unwrittenFor = 10 * time.Minute
+)
 
-// Write writes what was reported and is not written yet. The loop calls it; so does who wants to see it at once.
+// Write writes all that was reported and is not written yet. While plays go on the loop does less, because each is written
+// once for all of its reports.
 func (s *Service) Write(ctx context.Context) error {
+	return s.write(ctx, func(*play) bool { return true })
+}
+
+// write writes the plays that are chosen, and puts what is new of the others into the journal.
+func (s *Service) write(ctx context.Context, chosen func(*play) bool) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	return s.writeLocked(ctx, chosen)
+}
+
+// writeLocked is write for who holds the lock.
+func (s *Service) writeLocked(ctx context.Context, chosen func(*play) bool) error {
+	if err := s.replay(ctx); err != nil {
+		return err
+	}
+	now := s.now()
 	s.mu.Lock()
-	var dirty []play
+	var due, going []play
 	for _, p := range s.plays {
-		if p.dirty {
-			p.dirty = false
-			dirty = append(dirty, *p)
+		switch {
+		case p.dirty && chosen(p):
+			p.dirty, p.fresh = false, false
+			due = append(due, *p)
+		case p.fresh:
+			p.fresh = false
+			going = append(going, *p)
 		}
 	}
 	s.mu.Unlock()
-	var failed error
-	for len(dirty) > 0 {
-		n := min(len(dirty), batch)
-		if err := s.writeSome(ctx, dirty[:n]); err != nil {
-			failed = errors.Join(failed, err)
-			s.again(dirty[:n])
-		}
-		dirty = dirty[n:]
+	failed := s.enter(ctx, going, now)
+	if failed != nil {
+		s.again(going)
 	}
-	s.forget(s.now())
+	for len(due) > 0 {
+		n := min(len(due), batch)
+		if err := s.writeSome(ctx, due[:n]); err != nil {
+			failed = errors.Join(failed, err)
+			s.again(due[:n])
+		}
+		due = due[n:]
+	}
+	s.forget(now)
 	return failed
 }
 
@@ -83,30 +111,27 @@ func (s *Service) again(plays []play) {
 	defer s.mu.Unlock()
 	for _, p := range plays {
 		if mine := s.plays[p.session]; mine != nil {
-			mine.dirty = true
+			mine.dirty, mine.fresh = true, true
 		}
 	}
 }
 
-// writeSome writes plays, whose ranges nobody else changes: a play in mind gets new ones.
+// writeSome writes plays, with what the table has of them already.
 func (s *Service) writeSome(ctx context.Context, plays []play) error {
-	rows := make([]row, len(plays))
-	days := map[[2]string]*trackDay{}
+	now := s.now()
 	err := s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		clear(days)
-		if err := recall(ctx, tx, plays); err != nil {
-			return err
+		days := map[[2]string]*trackDay{}
+		for n := 0; n < len(plays); n += recallAtOnce {
+			if err := recall(ctx, tx, plays[n:min(n+recallAtOnce, len(plays))]); err != nil {
+				return err
+			}
 		}
-		for i, p := range plays {
-			rows[i] = p.row()
-			rows[i].add(p, days)
-		}
-		err := tx.Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "listener"}, {Name: "session"}},
-			DoUpdates: clause.AssignmentColumns([]string{"reported_at", "seconds", "heard", "bytes", "blocks", "counted"}),
-		}).Create(&rows).Error
-		if err != nil {
-			return fmt.Errorf("write %d plays: %w", len(rows), err)
+		for _, p := range plays {
+			r := p.row()
+			r.add(p, days)
+			if err := r.put(tx); err != nil {
+				return err
+			}
 		}
 		return addDays(ctx, tx, days)
 	})
@@ -115,26 +140,33 @@ func (s *Service) writeSome(ctx context.Context, plays []play) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range plays {
+	for _, p := range plays {
 		if mine := s.plays[p.session]; mine != nil {
-			mine.known, mine.stored = true, counts{rows[i].Counted, rows[i].Seconds}
-			// What the table knew from before a restart is part of the play.
-			mine.heard, mine.started, mine.source = mine.heard.add(p.heard, mine.length, 10*maxLength), p.started, p.source
+			// What the table had from before a restart is part of the play.
+			mine.heard, mine.started, mine.source, mine.written = mine.heard.add(p.heard, mine.length, 10*maxLength), p.started, p.source, now
 		}
 	}
 	return nil
 }
 
+// put writes the row. One row a statement: of several at once, SQLite would keep a journal for each statement beside that
+// of the transaction, which costs more than reading the text again.
+func (r row) put(tx *gorm.DB) error {
+	err := tx.Exec("INSERT INTO plays (listener, session, artist, track, day, started_at, reported_at, seconds, length, heard, bytes, blocks, network, agent,"+
+		" source, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (listener, session) DO UPDATE SET"+
+		" reported_at = excluded.reported_at, seconds = excluded.seconds, heard = excluded.heard, bytes = excluded.bytes, blocks = excluded.blocks,"+
+		" counted = excluded.counted",
+		r.Listener, r.Session, r.Artist, r.Track, r.Day, r.StartedAt, r.ReportedAt, r.Seconds, r.Length, r.Heard, r.Bytes, r.Blocks, r.Network, r.Agent,
+		r.Source, r.Counted).Error
+	return wrap("write play", err)
+}
+
 // row is how the play stands.
 func (p play) row() row {
-	blocks := make([]byte, 0, 4*len(p.blocks))
-	for _, b := range p.blocks {
-		blocks = binary.BigEndian.AppendUint32(blocks, b)
-	}
 	seconds, length := p.heard.Tenths()/10, p.length/10
 	return row{
 		Listener: p.listener, Session: p.session, Artist: p.artist, Track: p.track, Day: dayOf(p.started), StartedAt: p.started, ReportedAt: p.reported.UTC(),
-		Seconds: seconds, Length: length, Heard: p.heard.String(), Bytes: p.bytes, Blocks: blocks, Network: p.network, Agent: p.agent, Source: p.source,
+		Seconds: seconds, Length: length, Heard: p.heard.String(), Bytes: p.bytes, Blocks: append([]byte{}, p.blocks...), Network: p.network, Agent: p.agent, Source: p.source,
 		Counted: p.source == Played && Qualified(seconds, length),
 	}
 }
@@ -156,18 +188,13 @@ func (r row) add(p play, days map[[2]string]*trackDay) {
 	}
 }
 
-// recall joins plays that this process has not written yet with what the table has of them, from before it was started.
+// recall joins plays with what the table has of them: from before this process was started, or by another one.
 func recall(ctx context.Context, tx *gorm.DB, plays []play) error {
-	var keys [][]any
+	keys := make([][]any, len(plays))
 	place := map[[2]string]int{}
 	for i, p := range plays {
-		if !p.known {
-			keys = append(keys, []any{p.listener, p.session})
-			place[[2]string{p.listener, p.session}] = i
-		}
-	}
-	if len(keys) == 0 {
-		return nil
+		keys[i] = []any{p.listener, p.session}
+		place[[2]string{p.listener, p.session}] = i
 	}
 	var found []row
 	if err := tx.WithContext(ctx).Where("(listener, session) IN ?", keys).Find(&found).Error; err != nil {
@@ -179,14 +206,20 @@ func recall(ctx context.Context, tx *gorm.DB, plays []play) error {
 		if err != nil {
 			return err
 		}
-		before.heard = before.heard.add(p.heard, p.length, 10*maxLength)
-		before.bytes += p.bytes
-		before.blocks = append(before.blocks, p.blocks...)
-		before.blocks = before.blocks[:min(len(before.blocks), maxBlocks)]
-		before.reported = p.reported
-		*p = before
+		p.join(before)
+		p.stored = counts{r.Counted, r.Seconds}
 	}
 	return nil
+}
+
+// join adds to a play what was known of it elsewhere; it began when that says.
+func (p *play) join(before play) {
+	p.heard = before.heard.add(p.heard, p.length, 10*maxLength)
+	p.bytes = max(p.bytes, before.bytes)
+	p.started, p.source = before.started, before.source
+	if len(before.blocks) > len(p.blocks) {
+		p.blocks = before.blocks
+	}
 }
 
 // recalled is a play as the table has it.
@@ -195,33 +228,23 @@ func (r row) recalled() (play, error) {
 	if err != nil {
 		return play{}, fmt.Errorf("play %s: %w", r.Session, err)
 	}
-	p := play{
+	return play{
 		listener: r.Listener, artist: r.Artist, track: r.Track, session: r.Session, length: 10 * r.Length, started: r.StartedAt.UTC(),
-		reported: r.ReportedAt.UTC(), heard: heard, bytes: r.Bytes, network: r.Network, agent: r.Agent, source: r.Source,
-		known: true, stored: counts{r.Counted, r.Seconds},
-	}
-	for b := r.Blocks; len(b) >= 4; b = b[4:] {
-		p.blocks = append(p.blocks, binary.BigEndian.Uint32(b))
-	}
-	return p, nil
+		reported: r.ReportedAt.UTC(), heard: heard, bytes: r.Bytes, blocks: r.Blocks, network: r.Network, agent: r.Agent, source: r.Source,
+	}, nil
 }
 
 // addDays adds plays and seconds to the days of tracks.
 func addDays(ctx context.Context, tx *gorm.DB, days map[[2]string]*trackDay) error {
-	if len(days) == 0 {
-		return nil
-	}
-	rows := make([]trackDay, 0, len(days))
 	for _, d := range days {
-		rows = append(rows, *d)
+		err := tx.WithContext(ctx).Exec("INSERT INTO track_days (track, artist, day, plays, seconds) VALUES (?, ?, ?, ?, ?)"+
+			" ON CONFLICT (track, day) DO UPDATE SET plays = track_days.plays + excluded.plays, seconds = track_days.seconds + excluded.seconds",
+			d.Track, d.Artist, d.Day, d.Plays, d.Seconds).Error
+		if err != nil {
+			return fmt.Errorf("count plays: %w", err)
+		}
 	}
-	err := tx.WithContext(ctx).Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "track"}, {Name: "day"}},
-		DoUpdates: clause.Assignments(map[string]any{
-			"plays": gorm.Expr("track_days.plays + excluded.plays"), "seconds": gorm.Expr("track_days.seconds + excluded.seconds"),
-		}),
-	}).Create(&rows).Error
-	return wrap("count plays", err)
+	return nil
 }
 
 // networkKey is the key that networks are hashed with in one month.

@@ -122,10 +122,11 @@ func (l *Ledger) PostAs(ctx context.Context, tx *gorm.DB, caller string, c Comma
 	if err := b.commitTo(tx); err != nil {
 		return 0, err
 	}
-	if err := grow(tx, n, data); err != nil {
+	root, err := grow(tx, n, data)
+	if err != nil {
 		return 0, err
 	}
-	return n, l.sign(tx, n+1, at)
+	return n, l.sign(tx, n+1, root, at)
 }
 
 // checkpoint is a row of ledger_checkpoints.
@@ -138,11 +139,7 @@ type checkpoint struct {
 func (checkpoint) TableName() string { return "ledger_checkpoints" }
 
 // sign writes the checkpoint of a size in the place of the day's earlier one.
-func (l *Ledger) sign(tx *gorm.DB, size int64, at time.Time) error {
-	root, err := tlog.TreeHash(size, reader(tx))
-	if err != nil {
-		return fmt.Errorf("hash ledger: %w", err)
-	}
+func (l *Ledger) sign(tx *gorm.DB, size int64, root tlog.Hash, at time.Time) error {
 	signed, err := note.Sign(&note.Note{Text: l.text(size, root)}, l.signer)
 	if err != nil {
 		return fmt.Errorf("sign checkpoint: %w", err)

@@ -120,3 +120,40 @@ func open(signed []byte, origin string, key note.Verifier) (int64, tlog.Hash, er
 	}
 	return int64(c.Size), tlog.Hash(c.Hash), nil
 }
+
+// SizeOf is the size that a checkpoint speaks of, unchecked.
+func SizeOf(signed []byte) (int64, error) {
+	var c log.Checkpoint
+	if _, err := c.Unmarshal(signed); err != nil {
+		return 0, fmt.Errorf("%w: checkpoint: %w", ErrInvalid, err)
+	}
+	return int64(min(c.Size, 1<<62)), nil
+}
+
+// Holds checks that the ledger begins with what a checkpoint of it, kept by somebody else, says, and returns how many
+// records that are. Otherwise the error wraps ErrTampered.
+func (l *Ledger) Holds(ctx context.Context, tx *gorm.DB, signed []byte) (int64, error) {
+	tx = tx.WithContext(ctx)
+	was, root, err := open(signed, l.origin, l.verifier)
+	if err != nil {
+		return 0, err
+	}
+	have, err := size(tx)
+	if err != nil {
+		return 0, err
+	}
+	if was > have {
+		return 0, fmt.Errorf("%w: there were %d records, and there are %d", ErrTampered, was, have)
+	}
+	if was == 0 {
+		return 0, nil
+	}
+	today, err := tlog.TreeHash(was, reader(tx))
+	if err != nil {
+		return 0, fmt.Errorf("hash ledger: %w", err)
+	}
+	if today != root {
+		return 0, fmt.Errorf("%w: the first %d records are not what they were", ErrTampered, was)
+	}
+	return was, nil
+}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -32,29 +33,36 @@ type event struct {
 }
 
 // record is one leaf of the log. Version 2 may have an event and deletes; a record that has neither is of version 1, and
-// the same to the byte as it always was.
+// the same to the byte as it always was. The members stand in the order of canonical JSON.
 type record struct {
-	Version  int             `json:"v"`
-	Caller   string          `json:"caller"`
-	Function string          `json:"fn"`
 	Args     json.RawMessage `json:"args"`
 	At       string          `json:"at"`
-	Writes   []write         `json:"writes"`
+	Caller   string          `json:"caller"`
 	Deletes  []string        `json:"deletes,omitempty"`
 	Event    *event          `json:"event,omitempty"`
+	Function string          `json:"fn"`
+	Version  int             `json:"v"`
+	Writes   []write         `json:"writes"`
 }
 
-// encode is the record in canonical form (RFC 8785).
+// encode is the record in canonical form (RFC 8785); its arguments are in that form already.
 func (r record) encode() ([]byte, error) {
-	raw, err := json.Marshal(r)
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	raw := bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	if !bytes.ContainsFunc(raw, func(c rune) bool { return c == '\\' || c > '~' }) {
+		return raw, nil
+	}
+	// Only in what has to be escaped do the two forms differ.
+	canonical, err := jcs.Transform(raw)
 	if err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	out, err := jcs.Transform(raw)
-	if err != nil {
-		return nil, fmt.Errorf("encode record: %w", err)
-	}
-	return out, nil
+	return canonical, nil
 }
 
 // committed is what a call can read.

@@ -88,7 +88,13 @@ func (v *verification) records(tx *gorm.DB) error {
 
 // rerun runs the call that a record tells of and compares.
 func (v *verification) rerun(row entry) error {
-	var r record
+	// What it wrote comes out again, and is not read.
+	var r struct {
+		Args     json.RawMessage `json:"args"`
+		At       string          `json:"at"`
+		Caller   string          `json:"caller"`
+		Function string          `json:"fn"`
+	}
 	if err := json.Unmarshal([]byte(row.Record), &r); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *Service) Accepted(tx *gorm.DB, artist, offer string, t Terms) error {
 		p.Words = words
 		return s.move(tx, &p, Refused)
 	}
-	p.Agreement = t.Agreement
+	p.Agreement, p.Code = t.Agreement, ""
 	if t.Invoice == nil {
 		// Nothing to pay: the receipt and the grant are on their way.
 		return s.move(tx, &p, Offered)
@@ -59,7 +59,7 @@ func differs(p Purchase, t Terms) string {
 		return "The seller answered for another product."
 	case t.ReceivingKey != p.ReceivingKey || t.RequestingKey != p.RequestingKey:
 		return "The seller answered for another key than yours."
-	case t.Amount.Asset != p.Asset:
+	case t.Amount.Asset != p.Asset && !t.Amount.IsZero():
 		return "The seller asks for another currency than was offered."
 	case t.Amount.Units.Cmp(p.Units) > 0:
 		return "The seller asks for more than was offered."
@@ -78,7 +78,7 @@ func (s *Service) Rejected(tx *gorm.DB, artist, offer, words string) error {
 	if err != nil || !p.State.Open() || p.State != Offered {
 		return err
 	}
-	p.Words = words
+	p.Words, p.Code = words, ""
 	return s.move(tx, &p, Refused)
 }
 
@@ -112,6 +112,10 @@ func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string,
 		return s.move(tx, &p, Granted)
 	}
 	p.Words = ""
+	if p.Gift {
+		// That is all that a buyer of a gift gets: the code is good from now on.
+		return s.move(tx, &p, Granted)
+	}
 	return s.move(tx, &p, Receipt)
 }
 
@@ -120,21 +124,26 @@ func (s *Service) ReceiptArrived(tx *gorm.DB, artist, agreement, receipt string,
 func (s *Service) GrantArrived(tx *gorm.DB, artist, agreement, grant, buyer, product, receiving, requesting string) error {
 	p, err := one(tx.Where("agreement = ? AND artist = ? AND buyer = ?", agreement, artist, buyer), agreement)
 	if errors.Is(err, ErrNotFound) {
-		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement.
-		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ?", product, artist, buyer).Order(clause.OrderBy{Expression: clause.Expr{
-			SQL:  "CASE WHEN receiving_key = ? THEN 0 ELSE 1 END, CASE WHEN state = ? THEN 0 ELSE 1 END, created_at DESC",
-			Vars: []any{receiving, Offered},
+		// A grant that the buyer had before is sent again on a new offer, and still names the old agreement; one may also come
+		// before the answer to its offer. What waits is taken first.
+		p, err = one(tx.Where("product = ? AND artist = ? AND buyer = ? AND NOT gift", product, artist, buyer).Order(clause.OrderBy{Expression: clause.Expr{
+			SQL:  "CASE WHEN receiving_key = ? THEN 0 ELSE 1 END, CASE state WHEN ? THEN 0 WHEN ? THEN 2 WHEN ? THEN 3 ELSE 1 END, created_at DESC",
+			Vars: []any{receiving, Offered, Refused, Granted},
 		}}), product)
 	}
 	if err != nil {
 		return err
 	}
-	if p.Product != product || p.ReceivingKey != receiving || p.RequestingKey != requesting {
+	if p.Gift || p.Product != product || p.ReceivingKey != receiving || p.RequestingKey != requesting {
 		return &Refusal{"The grant is not what was bought, or for another key."}
 	}
 	if p.State == Granted {
 		return nil
 	}
-	p.GrantURI, p.Words = grant, ""
+	if p.Agreement == "" {
+		// The answer to the offer is on its way, and so is a receipt that names the same agreement.
+		p.Agreement = agreement
+	}
+	p.GrantURI, p.Words, p.Code = grant, "", ""
 	return s.move(tx, &p, Granted)
 }

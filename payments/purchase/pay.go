@@ -30,10 +30,11 @@ func (s *Service) Register(q *jobs.Queue) {
 	})
 }
 
-// CanPay reports whether the instance's own node can pay a purchase now.
+// CanPay reports whether the instance's own node can pay a purchase now. One that it may have paid already it can pay
+// also when the invoice has expired: it looks for the payment first, and late ones are honored.
 func (s *Service) CanPay(p Purchase) bool {
 	invoice, ok := p.Invoiced()
-	return ok && s.Payer != nil && p.State == Invoiced && s.Payer.Pays(invoice.Asset) && s.Now().Before(invoice.Expires)
+	return ok && s.Payer != nil && p.State == Invoiced && s.Payer.Pays(invoice.Asset) && (p.Doubt || s.Now().Before(invoice.Expires))
 }
 
 // Lacks says in words what keeps the instance's own node from paying a purchase that it could pay, and what to do; empty
@@ -58,7 +59,7 @@ func (s *Service) Pay(ctx context.Context, id string) error {
 	if !s.CanPay(p) {
 		return &Refusal{"This instance cannot pay that: it has no node for it, or the invoice has expired."}
 	}
-	p.Words = ""
+	p.Words, p.Doubt = "", true
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := s.move(tx, &p, Paying); err != nil {
 			return err
@@ -87,6 +88,7 @@ func (s *Service) pay(ctx context.Context, job payInvoice, attempt int) error {
 		// The seller confirms it; nothing is to be done here.
 		return nil
 	case errors.As(err, &refused):
+		p.Doubt = false
 		return s.back(ctx, p, refused.Words)
 	case ctx.Err() == nil && attempt >= (payInvoice{}).Options().MaxAttempts:
 		s.Log.Error("payment given up", "purchase", p.ID, "error", err)

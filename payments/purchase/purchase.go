@@ -8,7 +8,9 @@ package purchase
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,6 +24,7 @@ import (
 
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
+	"antiphon/payments"
 	"antiphon/payments/amount"
 )
 
@@ -57,6 +60,8 @@ type Purchase struct {
 	Decimals      int
 	ReceivingKey  string
 	RequestingKey string
+	// Period is the month that is bought, as yyyymm; 0 for what is bought for good.
+	Period int64
 	// Nonce is 16 random bytes in base64url.
 	Nonce string
 	State State
@@ -70,10 +75,16 @@ type Purchase struct {
 	// ReceiptKeys is the document of the artist's key that the receipt was checked with; empty before it came.
 	ReceiptKeys string
 	GrantURI    string
+	// Code is one that is redeemed, until the seller has answered. Gift says that the buyer pays for a code to give away,
+	// see [Service.GiftCode].
+	Code string
+	Gift bool
 	// Regrants is the receipt of an earlier purchase whose grant is asked for anew, and Signed the agreement as its buyer
 	// signed it; both are empty for a purchase.
-	Regrants  string
-	Signed    []byte
+	Regrants string
+	Signed   []byte
+	// Doubt is set while our own node was told to pay and has not said that it did not.
+	Doubt     bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -120,9 +131,11 @@ type Parts struct {
 	Jobs *jobs.Queue
 	// Payer is nil when the instance has no node of its own.
 	Payer Payer
-	Log   *slog.Logger
-	Now   func() time.Time
-	Rand  io.Reader
+	// GiftKey is what the codes of gifts are made with; nobody else has it. Without one, nothing is bought as a gift.
+	GiftKey []byte
+	Log     *slog.Logger
+	Now     func() time.Time
+	Rand    io.Reader
 }
 
 // Service is the buyer's side.
@@ -136,14 +149,20 @@ func New(baseURL string, p Parts) *Service { return &Service{base: baseURL, Part
 
 // Request says what a user wants to buy.
 type Request struct {
+	// Track is the URI of what is bought: a track or a release.
 	Buyer, Artist, Product, Track, Title string
 	Amount                               amount.Amount
 	Decimals                             int
 	ReceivingKey, RequestingKey          string
+	// Code is one that is redeemed: the Amount is nothing then. Gift buys a code to give away.
+	Code string
+	Gift bool
+	// Period is the month that is bought; 0 for what is bought for good.
+	Period int64
 }
 
-// Begin makes a purchase and the job that offers it to the seller. While one of the same product is open, or was
-// granted, that one is returned.
+// Begin makes a purchase and the job that offers it to the seller. While one of the same product and month is open at the
+// same amount, or was granted, that one is returned; a gift, and what comes with a code, is a purchase of its own.
 func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	nonce := make([]byte, 16)
 	if _, err := io.ReadFull(s.Rand, nonce); err != nil {
@@ -153,12 +172,16 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	p := Purchase{
 		ID: id, Offer: s.base + "/offers/" + id, Buyer: r.Buyer, Artist: r.Artist, Product: r.Product, Track: r.Track, Title: r.Title,
 		Units: r.Amount.Units, Asset: r.Amount.Asset, Decimals: r.Decimals, ReceivingKey: r.ReceivingKey,
-		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, CreatedAt: now, UpdatedAt: now,
+		RequestingKey: r.RequestingKey, Nonce: base64.RawURLEncoding.EncodeToString(nonce), State: Offered, Period: r.Period, Code: r.Code, Gift: r.Gift,
+		CreatedAt: now, UpdatedAt: now,
 	}
-	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	if r.Gift && len(s.GiftKey) == 0 {
+		return Purchase{}, &Refusal{"This instance cannot buy gifts."}
+	}
+	begin := func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
-		err := tx.Where("buyer = ? AND product = ? AND state <> ? AND regrants = ''", r.Buyer, r.Product, Refused).Order("created_at DESC").Take(&old).Error
-		if err == nil && !s.stale(old) {
+		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ? AND NOT gift AND regrants = ''", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
+		if err == nil && !s.stale(old) && !r.Gift && (old.State == Granted || r.Code == old.Code && (old.settled() || old.Units == r.Amount.Units)) {
 			p = old
 			return nil
 		}
@@ -169,14 +192,30 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 			return fmt.Errorf("write purchase: %w", err)
 		}
 		return s.Jobs.Insert(ctx, tx, OfferMade{Purchase: p.ID})
-	})
+	}
+	err := s.DB.Tx(ctx, begin)
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		err = s.DB.Tx(ctx, begin) // the same month was offered for at this moment, and is found now
+	}
 	return p, err
 }
 
-// stale reports whether a purchase waits for a payment that nobody will make any more: a new one is begun then.
+// settled reports whether something was paid already, or is being paid.
+func (p Purchase) settled() bool { return p.State != Offered && p.State != Invoiced }
+
+// GiftCode is the code that a gift pays for, which its buyer hands on. It is made of the purchase and the instance's key,
+// so that it is stored nowhere; the seller was told its hash.
+func (s *Service) GiftCode(p Purchase) string {
+	mac := hmac.New(sha256.New, s.GiftKey)
+	mac.Write([]byte("gift\x00" + p.ID))
+	return payments.CodeOf(mac.Sum(nil))
+}
+
+// stale reports whether a purchase waits for a payment that nobody will make any more: a new one is begun then. One that
+// our own node may have paid is not: to pay it again is safe, and to pay another one is not.
 func (s *Service) stale(p Purchase) bool {
 	invoice, ok := p.Invoiced()
-	return p.State == Invoiced && ok && s.Now().After(invoice.Expires)
+	return p.State == Invoiced && ok && s.Now().After(invoice.Expires) && !p.Doubt
 }
 
 // ByID returns a purchase, or [ErrNotFound].

@@ -17,6 +17,17 @@ export function fileName(artist: string, title: string, format: string): string 
   return `${safe(artist, "Unknown artist")} - ${safe(title, "Untitled")}.${/^[a-z0-9]{2,8}$/.test(format) ? format : "bin"}`;
 }
 
+/** "Artist - Title", for a folder or an archive. */
+export function folderName(artist: string, title: string): string {
+  return `${safe(artist, "Unknown artist")} - ${safe(title, "Untitled")}`;
+}
+
+/** "01 Title.flac": the number has as many digits as that of the last of `count`, and two at least. */
+export function numbered(number: number, count: number, title: string, format: string): string {
+  const digits = Math.max(2, String(count).length);
+  return `${String(number).padStart(digits, "0")} ${safe(title, "Untitled")}.${/^[a-z0-9]{2,8}$/.test(format) ? format : "bin"}`;
+}
+
 /** The media type of a format. */
 export function mediaType(format: string): string {
   const types: Record<string, string> = { flac: "audio/flac", mp3: "audio/mpeg", opus: "audio/ogg" };

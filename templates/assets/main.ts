@@ -23,6 +23,7 @@ const modules: Record<string, () => Promise<Module>> = {
   draftform: async () => (await import("./draft")).form,
   order: async () => (await import("./order")).order,
   copy: async () => (await import("./copy")).copy,
+  zip: async () => (await import("./zip")).zip,
   downloads: async () => (await import("./download")).downloads,
 };
 

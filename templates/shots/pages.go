@@ -16,7 +16,7 @@ const story = `<p>Recorded in one night in the empty church, with the door open 
 func pages() map[string]View {
 	all := tracks()
 	user := lin()
-	out := map[string]View{}
+	out := subscribing()
 
 	stranger := append([]Track(nil), all...)
 	stranger[1].Owned = false
@@ -39,6 +39,47 @@ func pages() map[string]View {
 		{Kind: "like", Actor: "Nour", ActorURL: "/artist?uri=x", Handle: "@nour@music.example", When: now, URL: "/@ada/dusk", Title: all[0].Title},
 	}}
 	out["told-empty"] = &Notices{Layout: layout("/notices", user)}
+	out["release"] = &Album{
+		Layout: layout("/albums/2", user), URI: "https://kirchplatz.example/albums/2", Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent,
+		Kind: "album", Released: "2026-11-20", About: story, Tracks: stranger[:4], Length: 17 * time.Minute, Price: Money{Units: "5000000", Decimals: 6, Symbol: "EUR"}, AtLeast: true, BuyURL: "/buy?release=x",
+	}
+	mine := append([]Track(nil), all[:4]...)
+	for i := range mine {
+		mine[i].Owned = true
+	}
+	out["release-yours"] = &Album{
+		Layout: layout("/albums/2", user), URI: "https://kirchplatz.example/albums/2", Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent,
+		Kind: "ep", Tracks: mine, Length: 17 * time.Minute, Owned: true,
+	}
+	choices := []ReleaseChoice{{ID: "a", Title: all[0].Title, Place: 1, Length: all[0].Duration}, {ID: "b", Title: all[3].Title, Place: 2, Length: all[3].Duration}, {ID: "c", Title: all[4].Title, Length: all[4].Duration, Unlisted: true}}
+	kinds := []Choice{{Value: "album", Label: "Album", Selected: true}, {Value: "ep", Label: "EP"}}
+	prices := Pricing{Price: "5", Assets: []Choice{{Value: "x", Label: "devUSD", Selected: true}}, Flexible: true, Suggested: "8", Shares: "@josef@kirchplatz.example 25 double bass\n@lin@b.example 5 lamp"}
+	out["releaseform"] = &ReleaseForm{
+		Layout: layout("/releases/x", user), Pricing: prices, ID: "x", State: "draft", Title: "Kirchplatz", About: "Recorded in one night.", ReleasedOn: "2026-11-20",
+		Kinds: kinds, Sample: all[0], Choices: choices,
+	}
+	out["releaseform-wrong"] = &ReleaseForm{
+		Layout: layout("/releases/new", user), Pricing: prices, State: "draft", Kinds: kinds, Choices: choices,
+		Errors: map[string]string{"title": "A release needs a title.", "tracks": "Number at least one track.", "shares": "\"@joseff\" was not found. Check the spelling.", "suggested": "This is less than the price above."},
+	}
+	out["releaseform-empty"] = &ReleaseForm{Layout: layout("/releases/new", user), State: "draft"}
+	out["codes"] = &Codes{
+		Layout: layout("/codes", user), Products: []Choice{{Value: "x", Label: "Kirchplatz (release)", Selected: true}}, Number: "10",
+		Batches: []CodeBatch{
+			{ID: "a", Product: "Kirchplatz", Label: "Cards for the concert", Codes: 200, Used: 31, Made: now, Expires: now.Add(999 * time.Hour)},
+			{ID: "b", Product: all[0].Title, Codes: 10, Used: 10, Made: now, Revoked: now},
+		},
+		Errors: map[string]string{"code": "This is none of your codes, or it was redeemed already."},
+	}
+	out["redeem"] = &Redeem{Layout: layout("/redeem", nil), Code: "ABCD-EFGH-IJKL-MNOP-QRST", Track: &all[0], Link: "https://kirchplatz.example/redeem?by=ada&code=ABCD-EFGH-IJKL-MNOP-QRST&of=x", GuestURL: "/guest?track=x"}
+	out["redeem-wrong"] = &Redeem{Layout: layout("/redeem", user), Code: "ABCD", Error: "This is not a code: it has five groups of four letters and digits."}
+	out["buy-named"] = &Buy{
+		Layout: layout("/buy", user), Track: stranger[1], Action: "/buy?release=x", Tracks: 4, Price: Money{Units: "5000000", Decimals: 6, Symbol: "EUR"}, NameYourPrice: true, Amount: "8",
+		Suggested: Money{Units: "8000000", Decimals: 6, Symbol: "EUR"}, CanGift: true, Seller: "kirchplatz.example", Provider: "Raiden", ReceivingKey: keys[0], RequestingKey: keys[1],
+		Splits:  []Split{{Name: "Ada Brandt", Role: "artist", BasisPoints: 7000, Amount: Money{Units: "5600000", Decimals: 6, Symbol: "EUR"}}, {Name: "Josef", Role: "double bass", BasisPoints: 3000, Amount: Money{Units: "2400000", Decimals: 6, Symbol: "EUR"}}},
+		Keepers: []string{"kirchplatz.example", "b.example"}, Needed: 2, OperatorHolds: true,
+	}
+	out["order-gift"] = &Order{Layout: layout("/purchases/x", user), ID: "x", State: OrderGift, StateURL: "/purchases/x/state", Track: all[0], Price: Money{Units: "5000000", Decimals: 6, Symbol: "EUR"}, Seller: "kirchplatz.example", GiftCode: "ABCD-EFGH-IJKL-MNOP-QRST", GiftURL: "https://kirchplatz.example/redeem?by=ada&code=ABCD-EFGH-IJKL-MNOP-QRST&of=x", ReceiptURL: "/r", ProofURL: "/p"}
 	out["album"] = &Album{Layout: layout("/albums/1", nil), Name: "Kirchplatz", Artist: "Ada Brandt", ArtistURL: "/@ada", Cover: all[0].Cover, Accent: all[0].Accent, Tracks: all[:4], Length: 17 * time.Minute}
 	out["embed"] = &Embed{Layout: layout("/embed/1", nil), Track: all[1], URL: "https://kirchplatz.example/@ada/dusk"}
 
@@ -70,10 +111,25 @@ func pages() map[string]View {
 	}}
 	out["settings-artist"] = &withProxies
 
+	audiences := []Choice{{Value: "nobody", Selected: true}, {Value: "artist"}, {Value: "followers"}}
+	history := &History{Layout: layout("/history", user), Older: "/history?after=x", Recording: true, Audiences: audiences}
+	for n, track := range all[:5] {
+		history.Plays = append(history.Plays, HeardTrack{ID: "x", Track: track, When: now.Add(-time.Duration(n*n) * time.Hour), Heard: track.Duration - time.Duration(n*40)*time.Second, Counted: n != 3})
+	}
+	out["history"] = history
+	out["history-empty"] = &History{Layout: layout("/history", user), Audiences: audiences}
+	listens := &Listens{Layout: layout("/studio/listens", user), Since: now.AddDate(0, 0, -19), Plays: 1283, Elsewhere: 412, Few: 7, Least: 5, Pager: Pager{Page: 1, Pages: 1}}
+	for n, track := range all[:5] {
+		listens.Tracks = append(listens.Tracks, TrackListens{ID: "1", Track: track, Plays: 1000 - 300*n, Listeners: 80 - 20*n, Elsewhere: 400 - 100*n, Pooled: n%2 == 0})
+	}
+	listens.Tracks[4].Plays, listens.Tracks[4].Listeners, listens.Tracks[4].Elsewhere = 0, 0, 0
+	out["listens"] = listens
+	out["listens-empty"] = &Listens{Layout: layout("/studio/listens", user), Since: now.AddDate(0, 0, -19), Least: 5}
+
 	out["upload"] = &Upload{Layout: layout("/upload", user), MaxBytes: 2 << 30, Formats: []string{"FLAC", "WAV", "AIFF", "ALAC", "MP3", "Ogg"}}
 	licenses := []Choice{{Value: "", Label: "All rights reserved", Selected: true}, {Value: "by", Label: "CC BY 4.0"}, {Value: "by-sa", Label: "CC BY-SA 4.0"}}
 	assets := []Choice{{Value: "dev", Label: "Development tokens", Selected: true}, {Value: "usdc", Label: "USDC on Arbitrum"}}
-	draft := Draft{Layout: layout("/drafts/9", user), ID: "9", File: "07 dusk over kirchplatz (final 3).wav", Licenses: licenses, Assets: assets}
+	draft := Draft{Layout: layout("/drafts/9", user), ID: "9", File: "07 dusk over kirchplatz (final 3).wav", Licenses: licenses, Pricing: Pricing{Assets: assets}}
 	working := draft
 	working.State, working.Steps, working.Left = DraftWorking, steps(2), 48*time.Second
 	out["draft-working"] = &working
@@ -93,7 +149,8 @@ func pages() map[string]View {
 	published.State = DraftPublished
 	published.Published = &Published{Link: site + "/tracks/01jd8k3v6m2q9x", Name: "Ada Brandt", Handle: "@ada@kirchplatz.example", Text: "<p>Dusk Over Kirchplatz</p><p>Recorded in one night in the empty church.</p>", Followers: 214}
 	out["draft-published"] = &published
-	out["studio"] = &Studio{Layout: layout("/studio", user), Followers: 1214, Sales: 87, Earned: []Money{price("435000000000000000000")},
+	out["studio"] = &Studio{Layout: layout("/studio", user), Followers: 1214, Sales: 87, Earned: []Money{price("435000000000000000000")}, Owed: []Money{price("12000000000000000000")},
+		Releases: []StudioRelease{{Title: "Kirchplatz", EditURL: "/releases/x", State: "published", Tracks: 8, Price: price("9000000000000000000"), Sales: 12}, {Title: "B-sides", EditURL: "/releases/y", State: "draft", Tracks: 2}},
 		Drafts: []StudioTrack{
 			{ID: "9", State: DraftWorking, File: "07 dusk over kirchplatz (final 3).wav", EditURL: "/drafts/9", Step: "transcode", Done: 0.42},
 			{ID: "8", State: DraftReady, Track: all[7], EditURL: "/drafts/8", Changed: now.AddDate(0, 0, -1)},

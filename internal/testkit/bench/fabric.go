@@ -19,6 +19,7 @@ import (
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/ledger/fabric"
 	"antiphon/payments/ledger/fabricdev"
+	"antiphon/payments/royalty"
 )
 
 // fabric measures the ledger on Hyperledger Fabric: the smallest network, of which both organizations must endorse, from
@@ -50,6 +51,9 @@ func (b *bench) fabric(ctx context.Context) (err error) {
 		if err := b.fabricClients(ctx, ledger, clients, &numbers); err != nil {
 			return err
 		}
+	}
+	if err := b.fabricMonth(ctx, ledger, network.Member(0).MSP); err != nil {
+		return err
 	}
 	var reads []float64
 	for i := range 200 {
@@ -112,6 +116,32 @@ func (b *bench) fabricClients(ctx context.Context, ledger *fabric.Backend, clien
 		b.report(name+"-p50", waits[len(waits)/2], "ms", noFloor),
 		b.report(name+"-p95", waits[len(waits)*95/100], "ms", noFloor),
 	)
+}
+
+// fabricMonth records what 10,000 subscribers pay on the first of a month, 500 in a transaction.
+func (b *bench) fabricMonth(ctx context.Context, ledger *fabric.Backend, caller string) error {
+	month := royalty.MonthOf(time.Now())
+	node := contract.Node{Host: "bench.example", Caller: caller, Owner: contract.Digest("owner", "https://bench.example/")}
+	for _, c := range []contract.Command{contract.DefaultPolicy(month), node} {
+		if err := ledger.Submit(ctx, c); err != nil {
+			return err
+		}
+	}
+	const subscribers, batch = 10_000, 500
+	begin := time.Now()
+	for first := 0; first < subscribers; first += batch {
+		paid := contract.Subscriptions{Node: node.Host}
+		for i := first; i < first+batch; i++ {
+			paid.Lines = append(paid.Lines, contract.Subscription{
+				Pseudonym: fmt.Sprintf("%032x", i), Month: month, Micro: royalty.Fee, Paid: amount.New(1000, "iso4217:EUR"), Provider: "bench",
+				PaymentHash: fmt.Sprintf("%064x", 1<<32+i),
+			})
+		}
+		if err := ledger.Submit(ctx, paid); err != nil {
+			return err
+		}
+	}
+	return b.report("fabric/10000-subscribers", time.Since(begin).Seconds(), "s", noFloor)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

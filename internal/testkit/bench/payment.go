@@ -204,7 +204,7 @@ func (s *seller) price() amount.Amount {
 }
 
 // Product implements [payments.Catalog].
-func (s *seller) Product(_ context.Context, uri string) (payments.Product, error) {
+func (s *seller) Product(_ context.Context, uri, _ string) (payments.Product, error) {
 	return payments.Product{URI: uri, Artist: artist, Version: 1, Price: s.price(), Decimals: raidendev.Decimals, Open: true}, nil
 }
 

@@ -3,7 +3,6 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"regexp"
 
 	"antiphon/payments/amount"
@@ -24,6 +23,8 @@ type Payment struct {
 	// ProofKey is the Ed25519 Multikey that the payee signs receipts with, or empty. Whoever is shown the record needs
 	// nobody else to know that the key was the payee's.
 	ProofKey string
+	// Splits say who is owed the amount in the payee's place; without any it is the payee.
+	Splits []Split
 }
 
 // paymentArgs is a payment as it is recorded.
@@ -34,6 +35,7 @@ type paymentArgs struct {
 	Payee       string        `json:"payee"`
 	PaymentHash string        `json:"paymentHash"`
 	Provider    string        `json:"provider"`
+	Splits      []splitArgs   `json:"splits,omitempty"`
 }
 
 // Call implements [Command].
@@ -43,7 +45,7 @@ func (p Payment) Call() (string, any, error) {
 	}
 	return recordPayment, paymentArgs{
 		Amount: p.Amount, Key: p.ProofKey, Order: Digest("order", p.Order), Payee: Digest("payee", p.Payee),
-		PaymentHash: p.PaymentHash, Provider: p.Provider,
+		PaymentHash: p.PaymentHash, Provider: p.Provider, Splits: splitsOf(p.Splits),
 	}, nil
 }
 
@@ -71,7 +73,7 @@ func (in paymentArgs) check() (amount.Asset, error) {
 	return asset, nil
 }
 
-// runRecordPayment: received/<provider> gets the amount, owed/<payee> gives it.
+// runRecordPayment: received/<provider> gets the amount, owed/<payee> gives it, or all give it whom it is split among.
 func runRecordPayment(s State, args []byte) error {
 	var in paymentArgs
 	if err := json.Unmarshal(args, &in); err != nil {
@@ -90,9 +92,12 @@ func runRecordPayment(s State, args []byte) error {
 	if err := s.Put(paid, in.Order); err != nil {
 		return err
 	}
-	units := in.Amount.Units.Big()
-	return post(s, asset, []posting{
-		{"received/" + in.Provider, units},
-		{owed(in.Payee), new(big.Int).Neg(units)},
-	})
+	given, err := owing(in.Amount.Units, in.Payee, in.Splits)
+	if err != nil {
+		return err
+	}
+	if err := keepSplits(s, in.PaymentHash, in.Splits); err != nil {
+		return err
+	}
+	return post(s, asset, append(given, posting{"received/" + in.Provider, in.Amount.Units.Big()}))
 }

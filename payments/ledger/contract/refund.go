@@ -55,9 +55,16 @@ func runRecordRefund(s State, args []byte) error {
 	if err := s.Put(refunded, in.Order); err != nil {
 		return err
 	}
-	units := in.Amount.Units.Big()
-	return post(s, asset, []posting{
-		{"received/" + in.Provider, new(big.Int).Neg(units)},
-		{owed(in.Payee), units},
-	})
+	splits, err := keptSplits(s, in.PaymentHash)
+	if err != nil {
+		return err
+	}
+	taken, err := owing(in.Amount.Units, in.Payee, splits)
+	if err != nil {
+		return err
+	}
+	for _, p := range taken {
+		p.units.Neg(p.units)
+	}
+	return post(s, asset, append(taken, posting{"received/" + in.Provider, new(big.Int).Neg(in.Amount.Units.Big())}))
 }

@@ -103,16 +103,19 @@ func (b *Backend) read(err error) failure {
 		return failure{fmt.Errorf("%w: %s", ErrDisagree, all), true}
 	case strings.Contains(all, "no combination of peers can be derived"):
 		return failure{fmt.Errorf("%w: %s", ErrUnavailable, all), true}
-	case strings.Contains(all, "contract broke"), strings.Contains(all, "failed: "):
+	case strings.Contains(all, answered+"failed: "):
 		return failure{fmt.Errorf("contract: %s", all), false}
 	default:
 		return failure{fmt.Errorf("%w: %s: %s", ErrUnavailable, said.Code(), all), false}
 	}
 }
 
+// answered stands before a chaincode's own words in what a peer says.
+const answered = "chaincode response 500, "
+
 // refusal finds the contract's own words in what a peer says: "chaincode response 500, duplicate: ...".
 func refusal(text string) (error, bool) {
-	_, words, found := strings.Cut(text, "chaincode response 500, ")
+	_, words, found := strings.Cut(text, answered)
 	if !found {
 		return nil, false
 	}

@@ -51,7 +51,7 @@ func newReal(t *testing.T) *real {
 	}
 	begin := time.Now()
 	network, err := fabricdev.Start(t.Context(), fabricdev.Config{
-		Dir: filepath.Join(t.TempDir(), "network"), Programs: programs, Orgs: []string{"alpha", "beta", "gamma"}, AnyTime: true,
+		Dir: filepath.Join(t.TempDir(), "network"), Programs: programs, Orgs: []string{"alpha", "beta", "gamma"}, AnyTime: true, TLS: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func newReal(t *testing.T) *real {
 	r := &real{Network: network, t: t, clock: testkit.NewClock(time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC))}
 	for i := range 3 {
 		cfg := network.Member(i)
-		cfg.Now = r.clock.Now
+		cfg.Now, cfg.Patience = r.clock.Now, 20*time.Second
 		b, err := fabric.Open(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -97,6 +97,7 @@ func TestNetwork(t *testing.T) {
 	step("suite", r.suite)
 	step("two operators at once", r.atOnce)
 	step("events", r.events)
+	step("forwarded", r.forwarded)
 	step("pages", r.pages)
 	step("peers down", r.down)
 }
@@ -260,14 +261,19 @@ func (r *real) pages() {
 func (r *real) down() {
 	ctx := r.t.Context()
 	first := r.members[0]
+	broken := make(chan error, 1)
+	go func() { broken <- r.Wait(ctx) }()
 	if err := r.StopPeer(2); err != nil {
 		r.t.Fatal(err)
+	}
+	if err := <-broken; err == nil || !strings.Contains(err.Error(), "peer of gamma") {
+		r.t.Errorf("who waits is told: %v", err)
 	}
 	r.eventually("one of three is away", func() error { return first.Submit(ctx, payment(50)) })
 	if err := errors.Join(r.StopPeer(1), r.StopPeer(1)); err != nil {
 		r.t.Fatal(err)
 	}
-	refused, cancel := context.WithTimeout(ctx, 30*time.Second)
+	refused, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := first.Submit(refused, payment(51)); !errors.Is(err, fabric.ErrUnavailable) || refused.Err() != nil {
 		r.t.Errorf("two of three are away: %v", err)

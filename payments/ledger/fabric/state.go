@@ -90,26 +90,38 @@ func (s *state) once(key string) error {
 	return nil
 }
 
-func (s *state) Range(start, end string, fn func(key, value string) error) (err error) {
-	if end <= start { // Fabric takes an empty end for none
-		return nil
+// Range asks on from where an answer ended until there is nothing more: a peer cuts off what exceeds its setting
+// ledger.state.totalQueryLimit, and says nothing.
+func (s *state) Range(start, end string, fn func(key, value string) error) error {
+	for end > start { // Fabric takes an empty end for none
+		last, err := s.scan(start, end, fn)
+		if err != nil || last == "" {
+			return err
+		}
+		start = last + "\x00" // the next key that there can be
 	}
+	return nil
+}
+
+// scan makes one query, and returns the last key that it gave; empty for none.
+func (s *state) scan(start, end string, fn func(key, value string) error) (last string, err error) {
 	rows, err := s.stub.GetStateByRange(start, end)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.HasNext() {
 		row, err := rows.Next()
 		if err != nil {
-			return err
+			return "", err
 		}
+		last = row.GetKey()
 		value, _ := unwrap(row.GetValue())
-		if err := fn(row.GetKey(), value); err != nil {
-			return err
+		if err := fn(last, value); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return last, nil
 }
 
 func (s *state) Emit(name string, payload []byte) error {

@@ -1,13 +1,7 @@
 package fabricdev
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,9 +13,6 @@ import (
 	"antiphon/payments/ledger/fabric"
 )
 
-// label is what a package is called on a peer, before its hash.
-const label = "ledger_1"
-
 // Deploy runs the ledger's contract on the network: in this process there is a server of it for each organization, as
 // each operator would have an own one, and every organization approves it. From then on two organizations, whichever,
 // must come to the same result before a transaction counts.
@@ -30,11 +21,17 @@ func (n *Network) Deploy(ctx context.Context) error {
 	defer cancel()
 	var all errgroup.Group
 	for i, o := range n.layout.Orgs {
-		path, id, err := n.pack(o)
+		serve, to := n.chaincode(o)
+		pack, id, err := fabric.Package(to)
 		if err != nil {
 			return err
 		}
-		server, err := fabric.Serve(fabric.ServerConfig{Address: o.Service, PackageID: id})
+		path := filepath.Join(n.layout.Dir, o.Name, "ledger.tar.gz")
+		if err := os.WriteFile(path, pack, 0o600); err != nil {
+			return err
+		}
+		serve.PackageID = id
+		server, err := fabric.Serve(serve)
 		if err != nil {
 			return err
 		}
@@ -110,49 +107,14 @@ func (n *Network) policy() string {
 	return b.String() + ")"
 }
 
-// pack writes the package of an organization, which holds only where its chaincode is served, and returns its id.
-func (n *Network) pack(o org) (path, id string, err error) {
-	connection, err := json.Marshal(map[string]any{"address": o.Service, "dial_timeout": "10s", "tls_required": false})
-	if err != nil {
-		return "", "", err
+// chaincode is where an organization's contract is served, and what its peer is told of it.
+func (n *Network) chaincode(o org) (serve fabric.ServerConfig, pack fabric.PackageConfig) {
+	serve.Address, pack.Address = o.Service, o.Service
+	if n.cfg.TLS {
+		// One certificate does for both ends, since both are the organization's own and on one machine.
+		ca, cert, key := filepath.Join(o.Peer, "tls", "ca.crt"), filepath.Join(o.Peer, "tls", "server.crt"), filepath.Join(o.Peer, "tls", "server.key")
+		serve.ClientCA, serve.Cert, serve.Key = ca, cert, key
+		pack.CA, pack.Cert, pack.Key = ca, cert, key
 	}
-	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
-	if err != nil {
-		return "", "", err
-	}
-	code, err := archive("connection.json", connection)
-	if err != nil {
-		return "", "", err
-	}
-	whole, err := archive("metadata.json", metadata, "code.tar.gz", code)
-	if err != nil {
-		return "", "", err
-	}
-	path = filepath.Join(n.layout.Dir, o.Name, label+".tar.gz")
-	sum := sha256.Sum256(whole)
-	return path, label + ":" + hex.EncodeToString(sum[:]), os.WriteFile(path, whole, 0o600)
-}
-
-// archive makes a gzipped tar of names and their bytes, the same every time.
-func archive(nameAndBytes ...any) ([]byte, error) {
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	tape := tar.NewWriter(zip)
-	for i := 0; i < len(nameAndBytes); i += 2 {
-		name, data := nameAndBytes[i].(string), nameAndBytes[i+1].([]byte)
-		err := tape.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: time.Unix(0, 0)})
-		if err != nil {
-			return nil, err
-		}
-		if _, err := tape.Write(data); err != nil {
-			return nil, err
-		}
-	}
-	if err := tape.Close(); err != nil {
-		return nil, err
-	}
-	if err := zip.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return serve, pack
 }

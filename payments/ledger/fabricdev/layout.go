@@ -42,13 +42,13 @@ type org struct {
 
 // plan gives everything its place below the network's folder and free ports on loopback.
 func plan(cfg Config) (*layout, error) {
-	ports, err := freePorts(2 + 3*len(cfg.Orgs))
+	free, err := freePorts(2 + 3*len(cfg.Orgs))
 	if err != nil {
 		return nil, err
 	}
 	take := func() (string, int) {
-		port := ports[0]
-		ports = ports[1:]
+		port := free[0]
+		free = free[1:]
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port
 	}
 	dir := cfg.Dir
@@ -71,7 +71,15 @@ func plan(cfg Config) (*layout, error) {
 	return l, nil
 }
 
-// freePorts finds ports that nobody listens on at the moment, each another one.
+// firstPort and ports are where networks listen: below what systems give to outgoing connections, which would take a
+// port in the second before a program of the network does.
+const (
+	firstPort = 20_000
+	ports     = 10_000
+)
+
+// freePorts finds ports that nobody listens on at the moment, each another one. Processes that look at the same time
+// begin at different ones.
 func freePorts(n int) ([]int, error) {
 	var open []net.Listener
 	defer func() {
@@ -79,16 +87,20 @@ func freePorts(n int) ([]int, error) {
 			_ = l.Close() // only its number was wanted
 		}
 	}()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+	var found []int
+	begin := os.Getpid() * 37
+	for i := range ports {
+		if len(found) == n {
+			return found, nil
 		}
-		open = append(open, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		port := firstPort + (begin+i)%ports
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue // somebody is there
+		}
+		open, found = append(open, l), append(found, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find %d free ports from %d on: found %d", n, firstPort, len(found))
 }
 
 // write writes every configuration file.

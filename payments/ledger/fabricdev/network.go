@@ -22,7 +22,7 @@ const (
 	Chaincode = "ledger"
 )
 
-// startLimit bounds each of the network's steps; on a slow machine the whole takes half of it.
+// startLimit bounds each of the network's steps, which take seconds.
 const startLimit = 2 * time.Minute
 
 // Config of a network.
@@ -35,6 +35,8 @@ type Config struct {
 	Orgs []string
 	// BFT orders by SmartBFT instead of Raft; with one orderer, as here, the difference is only that it runs.
 	BFT bool
+	// TLS lets the peers reach the contract through TLS, as they would from another machine.
+	TLS bool
 	// AnyTime makes peers take transactions that bear any time, for tests of what happens in months. Otherwise 15 minutes
 	// are the most that clocks may differ.
 	AnyTime bool
@@ -183,6 +185,28 @@ func (n *Network) Close() error {
 		}
 	}
 	return err
+}
+
+// Wait returns when ctx ends, or with an error that says which process has ended before, and what it said at last.
+func (n *Network) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	broken := make(chan *process, len(n.peers)+1)
+	for _, p := range append(slices.Clone(n.peers), n.orderer) {
+		go func() {
+			select {
+			case <-p.ended:
+				broken <- p
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case p := <-broken:
+		return p.gone()
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // Node is one process of the network.

@@ -18,7 +18,6 @@ type process struct {
 	name, log string
 	cmd       *exec.Cmd
 	ended     chan struct{}
-	err       error // of Wait, once ended is closed
 }
 
 // environment is what a program of Fabric is given: nothing of ours that Fabric would take for a setting of its own.
@@ -48,7 +47,7 @@ func start(name, dir, program string, args []string, settings ...string) (*proce
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		_ = p.cmd.Wait() // how it ended stands in its ProcessState
 		close(p.ended)
 	}()
 	return p, nil
@@ -84,12 +83,17 @@ func (p *process) listening(ctx context.Context, address string) error {
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("%s ended at its start: %w\n%s", p.name, p.err, p.tail())
+			return p.gone()
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not listen on %s: %w\n%s", p.name, address, ctx.Err(), p.tail())
 		case <-poll.C:
 		}
 	}
+}
+
+// gone says how the process has ended, and what it said at last.
+func (p *process) gone() error {
+	return fmt.Errorf("%s has ended by itself (%s)\n%s", p.name, p.cmd.ProcessState, p.tail())
 }
 
 // tail is the end of what the process has said.

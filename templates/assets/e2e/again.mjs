@@ -26,4 +26,6 @@ await tell(async (report, open) => {
   await file.saveAs(setting.keep);
   await page.locator(".downloads [role=status]:has-text('Saved')").waitFor();
   await picture(lin, "track-kept");
+  // A page that is left says what was heard on it.
+  await page.goto(`${lin.base}/about`);
 });

@@ -136,6 +136,9 @@ async function play(lin, report) {
   report.stays = await page.evaluate(() => window.stays && !window.audio.paused);
   report.onAnotherPage = await hear(lin, 1);
   await picture(lin, "library-playing");
+  // Half of the track makes it a play.
+  const at = await page.evaluate(() => window.audio.currentTime);
+  await page.waitForFunction((at) => window.audio.currentTime > at + 11, at);
   await page.click("#player [data-toggle]");
   await page.waitForFunction(() => window.audio.paused);
 }

@@ -255,3 +255,10 @@ test("names of files are safe everywhere", () => {
   ]) assert.equal(m.fileName(artist, title, "flac"), want);
   assert.equal(m.fileName("Ada", "Rain", "../x"), "Ada - Rain.bin");
 });
+
+test("a release's files are numbered in a folder of their own", () => {
+  assert.equal(m.folderName("Ada / Brandt", "..Boiler: Songs"), "Ada - Brandt - Boiler- Songs");
+  assert.equal(m.numbered(1, 9, "Rain", "flac"), "01 Rain.flac");
+  assert.equal(m.numbered(7, 120, "../Rain?", "mp3"), "007 -Rain-.mp3");
+  assert.equal(m.numbered(2, 2, "\u202eCON", "exe/../x"), "02 Untitled.bin");
+});

@@ -1,0 +1,6 @@
+package listen
+
+import "context"
+
+// Keep does what the loop does.
+func (s *Service) Keep(ctx context.Context) error { return s.keep(ctx) }
