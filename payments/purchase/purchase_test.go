@@ -334,7 +334,9 @@ func TestAgain(t *testing.T) {
 		const buyer, receipt = "https://b.example/users/lin", "https://s.example/receipts/1"
 		p := w.accept(t, w.begin(t), w.terms())
 		must(t, w.grantArrives(t, nil))
-		must(t, w.in(t, func(tx *gorm.DB) error { return w.ReceiptArrived(tx, artist, deal, receipt, []byte("{}"), []byte("{}")) }))
+		must(t, w.in(t, func(tx *gorm.DB) error {
+			return w.ReceiptArrived(tx, artist, deal, receipt, []byte("{}"), []byte("{}"))
+		}))
 		outdated := func(key string, want int) {
 			t.Helper()
 			rows, err := w.Outdated(t.Context(), buyer, key)
