@@ -43,6 +43,7 @@ import (
 	"antiphon/media/ipfs"
 	"antiphon/media/listen"
 	"antiphon/media/pre/keytree"
+	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
@@ -206,6 +207,8 @@ func hostOf(base string) string { return strings.TrimPrefix(base, "http://") }
 
 // options change what setup makes.
 type options struct {
+	// join adds rooms before the queue opens.
+	join     func(i *instance, queue *jobs.Queue, log *slog.Logger)
 	closed   bool
 	approval bool
 	parts    func(*api.Parts)
@@ -259,10 +262,11 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	queue := jobs.New(i.db, log)
 	i.files = filepath.Join(dir, "uploads")
 	tracks := media.New(media.Config{BaseURL: i.base, DataDir: dir, UploadDir: i.files}, media.Parts{
-		DB: i.db, Jobs: queue, Vault: seal, Store: i.store, Shop: shopOf{}, Log: log, Now: i.clock.Now, Rand: rand.Reader,
+		DB: i.db, Jobs: queue, Vault: seal, Store: i.store, Shop: shopOf{}, Bundler: bundler{i}, Log: log, Now: i.clock.Now, Rand: rand.Reader,
 	})
 	tracks.Register(queue)
-	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, Log: log, Now: i.clock.Now, Rand: rand.Reader})
+	orders := payments.New(payments.Config{BaseURL: i.base}, payments.Parts{DB: i.db, Jobs: queue, Catalog: catalog{i}, Log: log, Now: i.clock.Now, Rand: rand.Reader})
+	buying := purchase.New(i.base, purchase.Parts{DB: i.db, Jobs: queue, GiftKey: []byte("a key for gifts"), Log: log, Now: i.clock.Now, Rand: rand.Reader})
 	jobs.Handle(queue, jobs.Handler[purchase.OfferMade]{Work: func(context.Context, purchase.OfferMade, int) error { return nil }})
 	i.subscribing(buying, queue, log)
 	i.world = &world{
@@ -295,6 +299,9 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 	})
 	i.members.Register(queue)
 	i.listens = must(listen.New(listen.Config{}, listen.Parts{DB: i.db, Jobs: queue, Vault: seal, Log: log, Now: i.clock.Now, Rand: rand.Reader}))
+	if o.join != nil {
+		o.join(i, queue, log)
+	}
 	check(t, queue.Open())
 	i.queue = queue
 	config := web.Config{
@@ -308,8 +315,8 @@ func setupOn(t *testing.T, dsn string, o options) *instance {
 		DB: i.db, Auth: i.auth, Renderer: must(templates.New()), Tracks: tracks, Store: i.store, Shop: i.world, Library: i.world, Purchases: i.world,
 		Follower: i.world, Profiles: i.world, Remote: i.world, HTTP: client, Listens: i.listens,
 		Tiers: i.tiers, Subscriptions: i.subscriptions, Sellers: i.tiers,
-		Hosts: told,
-		Log:   log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
+		Hosts: told, Codes: orders,
+		Log: log, Now: i.clock.Now, Moderation: i.moderation, Members: i.members,
 	}))
 	parts := api.Parts{BaseURL: i.base, TrustProxy: o.proxied, Auth: i.auth, Pages: i.pages, Log: log, Now: i.clock.Now}
 	if o.parts != nil {
@@ -501,3 +508,35 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return string(slices.Clone(l.b.Bytes()))
 }
+
+// bundler makes products of releases as the access room would, without keys.
+type bundler struct{ *instance }
+
+func (b bundler) Bundle(_ context.Context, r media.Release, tracks []string) (func(context.Context, *gorm.DB) error, error) {
+	return func(context.Context, *gorm.DB) error {
+		p := b.world.products[r.URI]
+		p.ID, p.URI, p.Artist, p.Kind, p.Name = string(r.ID), b.base+"/products/"+string(r.ID), r.Artist, access.KindRelease, r.Title
+		b.world.products[r.URI] = p
+		return nil
+	}, nil
+}
+
+func (b bundler) OpenBundle(_ *gorm.DB, r media.Release, open bool) error {
+	p := b.world.products[r.URI]
+	p.Open = open
+	b.world.products[r.URI] = p
+	return nil
+}
+
+// catalog shows payments what is sold.
+type catalog struct{ *instance }
+
+func (c catalog) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
+	p, err := c.world.Product(ctx, uri)
+	if err != nil {
+		return payments.Product{}, payments.ErrUnknownProduct
+	}
+	return payments.Product{URI: p.URI, Artist: p.Artist, Open: p.Open}, nil
+}
+
+func (catalog) Granted(context.Context, string, string) (string, error) { return "", nil }

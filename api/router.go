@@ -43,6 +43,10 @@ type Parts struct {
 	Listens http.Handler
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
+	// PoolRecords is GET /antiphon/v1/pool/{month}.
+	PoolRecords http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
+	Statements, Evidence http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -52,6 +56,8 @@ const (
 	inboxBody  = 1 << 20
 	pageTime   = 30 * time.Second
 	uploadTime = 24 * time.Hour // each read has its own limit
+	// disputeTime is for a month that is computed again.
+	disputeTime = 10 * time.Minute
 	// downloadTime is for everything that a member made in one file.
 	downloadTime = 6 * time.Hour
 )
@@ -133,6 +139,21 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.GuestLinkPage)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}", guest(w.EnterGuest)},
 		{"POST", "/guest/{token:[A-Za-z0-9_-]{22}}/refuse", guest(w.RefuseGuest)},
+
+		{"GET", "/admin/months", page(w.Months)},
+		{"POST", "/admin/months/{month}/decide", page(w.DecideMonth)},
+		{"POST", "/admin/months/{month}/sent", page(w.NoteSent)},
+		{"GET", "/admin/months/{month}/payouts.{form:csv|json}", page(w.ExportPayouts)},
+		{"GET", "/admin/disputes", page(w.DisputeList)},
+		{"POST", "/admin/disputes", page(w.OpenDispute)},
+		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/vote", s.person(smallBody, disputeTime, w.VoteDispute)},
+		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/appeal", page(w.AppealDispute)},
+		{"GET", "/statements", page(w.ArtistStatements)},
+		{"GET", "/statements.csv", page(w.StatementsCSV)},
+		{"GET", "/statements/{month}/{host}", page(w.StatementProof)},
+		{"POST", "/statements/address", page(w.SetPayout)},
+		{"GET", "/pool/month/{month}", page(w.ShareOfMonth)},
+		{"POST", "/pool/month/{month}/appeal", page(w.AppealMarks)},
 
 		{"GET", "/history", page(w.History)},
 		{"POST", "/history/forget", page(w.ForgetPlays)},
@@ -217,6 +238,12 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/studio/tiers/new", page(w.TierPage)},
 		{"GET", "/studio/tiers/{id}", page(w.TierPage)},
 		{"POST", "/studio/tiers/{id}", page(w.SaveTier)},
+		{"GET", "/pool", page(w.PoolPage)},
+		{"POST", "/pool/join", page(w.JoinPool)},
+		{"POST", "/pool/pay", page(w.PayPool)},
+		{"POST", "/pool/cancel", page(w.CancelPool)},
+		{"POST", "/pool/back", page(w.GiveBackDues)},
+		{"POST", "/pool/reverse", page(w.ReverseDues)},
 		{"GET", "/orders", page(w.Orders)},
 		{"POST", "/orders/confirm", page(w.ConfirmBuyer)},
 		{"POST", "/orders/instructions", page(w.SetInstructions)},
@@ -243,6 +270,7 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/releases/new", form(w.SaveRelease)},
 		{"GET", "/releases/{id}", page(w.ReleaseForm)},
 		{"POST", "/releases/{id}", form(w.SaveRelease)},
+		{"GET", "/releases/{id}/buyers", page(w.ReleaseBuyers)},
 		{"POST", "/releases/{id}/withdraw", page(w.WithdrawRelease)},
 		{"GET", "/release", page(w.RemoteRelease)},
 		{"GET", "/codes", page(w.CodesPage)},
@@ -320,6 +348,9 @@ func (s *server) machines(p Parts) []route {
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
+		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
+		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
+		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
 	}
 }
 

@@ -208,6 +208,16 @@ func TestSubscribe(t *testing.T) {
 		lin.post(own+"/resume", nil).to("/subscriptions?done=saved")
 		lin.post(own+"/resume", nil).want(http.StatusNotFound)
 
+		// What is heard by a subscription is not owned: it can be bought for good.
+		track, ends := i.published(t, ada.actor, "Brass Rain", nil), i.clock.Now().AddDate(0, 0, 14)
+		i.world.owned[lin.actor] = []access.Owned{{Track: track.URI, Artist: ada.actor, Grant: i.base + "/grants/1", Ends: &ends}}
+		lin.get("/@ada/brass-rain").want(http.StatusOK, "In your subscription.", "Buy it for good")
+		lin.get("/buy?track="+url.QueryEscape(track.URI)).want(http.StatusOK, "Brass Rain", "5.00")
+		i.world.owned[lin.actor] = append(i.world.owned[lin.actor], access.Owned{Track: track.URI, Artist: ada.actor, Grant: i.base + "/grants/2"})
+		if body := lin.get("/@ada/brass-rain").want(http.StatusOK, "It is in your library.").body; strings.Contains(body, "In your subscription.") {
+			t.Error("what was bought is shown as lent")
+		}
+
 		// A tier of another server is shown as that server tells it.
 		i.tiers.there = []vocab.Proposal{
 			{ID: "https://b.example/products/1/proposal", Product: "https://b.example/products/1", AttributedTo: "https://b.example/users/bo", Name: "Cellar", Monthly: true, Price: vocab.Price{Amount: "3000000", Asset: string(devAsset), Decimals: 6}},

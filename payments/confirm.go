@@ -81,7 +81,12 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	row.OrderURI, row.Identifier, p.Identifier = o.URI, o.Identifier, o.Identifier
 	if p.Amount.Asset != o.Asset || p.Target != o.Target || provider != o.Provider {
 		row.Outcome = misplaced
-		return s.keep(ctx, row, nil)
+		return s.keep(ctx, row, func(tx *gorm.DB) error {
+			if o.Purpose == Sale || p.Amount.Asset == o.Asset {
+				return nil
+			}
+			return s.note(ctx, tx, OrderNoted{Words: wrongAsset(p, o)}, o)
+		})
 	}
 	total, err := s.paidSoFar(ctx, o, p.Amount.Units)
 	if err != nil {
@@ -95,6 +100,9 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	row.Outcome = judge(o, total, made)
 	switch row.Outcome {
 	case duplicate:
+		if o.Purpose == Dues {
+			return s.surplus(ctx, row, o)
+		}
 		return s.keep(ctx, row, func(tx *gorm.DB) error {
 			words := fmt.Sprintf("%s came though nothing was asked for any more. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
 			err := tx.Model(&o).UpdateColumns(map[string]any{"seen": "", "words": words, "remark": Duplicate, "updated_at": row.SeenAt}).Error
@@ -107,7 +115,7 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 		return s.keep(ctx, row, func(tx *gorm.DB) error {
 			o.Words = fmt.Sprintf("%s of %s has arrived; the rest is still to be paid.",
 				total.Decimal(o.Decimals), o.Units.Decimal(o.Decimals))
-			if err := s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words}); err != nil {
+			if err := s.note(ctx, tx, OrderNoted{Order: o.URI, Words: o.Words}, o); err != nil {
 				return err
 			}
 			o.Seen = ""
@@ -116,6 +124,9 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 			}
 			return tx.Model(&o).Updates(map[string]any{"words": o.Words, "seen": ""}).Error
 		})
+	}
+	if o.Purpose == Dues {
+		return s.takeDues(ctx, row, o, total)
 	}
 	prepared, err := s.prepare(ctx, o)
 	if errors.Is(err, ErrGranted) {

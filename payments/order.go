@@ -30,6 +30,8 @@ const (
 type Order struct {
 	// URI is the agreement's.
 	URI string `gorm:"primaryKey"`
+	// Purpose is what the order is for; of dues, Artist is the actor that is paid and Buyer who pays.
+	Purpose Purpose
 	// Offer is the URI of the buyer's Offer activity; a second offer of the same id is the same order.
 	Offer         string
 	Product       string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -290,6 +291,30 @@ func TestLateAndTooMuchAreHonored(t *testing.T) {
 			t.Error("nothing is said of the late payment")
 		}
 		w.once(t)
+	})
+}
+
+// TestTwoOrdersOfOneThing are both paid: one is granted, the other is the artist's to give back, and the watcher goes on.
+func TestTwoOrdersOfOneThing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		first, second := w.place(t, "https://b.example/offers/1"), w.place(t, "https://b.example/offers/2")
+		w.till.pay(payments.Payment{Identifier: first.Identifier, Amount: amount.New(5_000_000, asset)})
+		w.until(t, first.URI, payments.Granted)
+		w.mu.Lock()
+		w.broken = fmt.Errorf("the store says: %w", payments.ErrGranted)
+		w.mu.Unlock()
+		w.till.pay(payments.Payment{Identifier: second.Identifier, Amount: amount.New(5_000_000, asset)})
+		o := w.until(t, second.URI, payments.Failed)
+		if o.Remark != payments.Duplicate || !strings.Contains(o.Words, "paid already by another order") || o.GrantURI != "" {
+			t.Errorf("the second order: %+v", o)
+		}
+		must(t, w.Refund(t.Context(), artist, second.URI))
+		w.mu.Lock()
+		w.broken = nil
+		w.mu.Unlock()
+		third := w.place(t, "https://b.example/offers/3")
+		w.till.pay(payments.Payment{Identifier: third.Identifier, Amount: amount.New(5_000_000, asset)})
+		w.until(t, third.URI, payments.Granted)
 	})
 }
 

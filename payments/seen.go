@@ -94,7 +94,7 @@ func (s *Service) noteOrder(ctx context.Context, o Order, paid []Tentative) erro
 		if told == "" {
 			return nil
 		}
-		return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: strings.TrimSpace(told)})
+		return s.note(ctx, tx, OrderNoted{Order: o.URI, Words: strings.TrimSpace(told)}, o)
 	})
 }
 

@@ -8,6 +8,7 @@ package payments
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -95,6 +96,7 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	rand      io.Reader
+	collector Collector
 	tries     tries
 	// wake has a channel for each provider's watcher.
 	wake []chan struct{}
@@ -140,11 +142,16 @@ func (s *Service) provider(asset amount.Asset) (Provider, bool) {
 	return nil, false
 }
 
-// Delivered records that the buyer's inbox has taken the grant of an order; twice is once.
+// Delivered records that the buyer's inbox has taken the grant of an order; twice is once. A grant without an order is none
+// of its business.
 func (s *Service) Delivered(ctx context.Context, grant string) error {
 	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var o Order
-		if err := tx.Where("grant_uri = ?", grant).Take(&o).Error; err != nil {
+		err := tx.Where("grant_uri = ?", grant).Take(&o).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil // it was given without an order
+		}
+		if err != nil {
 			return err
 		}
 		if o.State != Granted {

@@ -63,7 +63,7 @@ func (s *Service) end(ctx context.Context, artist, uri string, next State, words
 		if err := move(tx, &o, next, s.now().UTC().Truncate(time.Second)); err != nil {
 			return err
 		}
-		return s.jobs.Insert(ctx, tx, OrderNoted{Order: o.URI, Words: words, Settled: true})
+		return s.note(ctx, tx, OrderNoted{Order: o.URI, Words: words, Settled: true}, o)
 	})
 }
 

@@ -26,6 +26,7 @@ func functions(words texts, files bundle) template.FuncMap {
 		"blank":       blankCover,
 		"clock":       clock,
 		"when":        when,
+		"monthYear":   func(t time.Time) string { return t.UTC().Format("January 2006") },
 		"stamp":       stamp,
 		"until":       until,
 		"span":        span,

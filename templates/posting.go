@@ -110,6 +110,8 @@ func (*Studio) page() string { return "studio" }
 // StudioRelease is one row of the studio's releases.
 type StudioRelease struct {
 	Title, EditURL string
+	// BuyersURL leads to who has it; empty for a draft.
+	BuyersURL string
 	// State is draft, published or withdrawn.
 	State  string
 	Tracks int

@@ -35,10 +35,14 @@ type Layout struct {
 	Path string
 	// DevTokens says that payments here are development tokens without value.
 	DevTokens bool
+	// Pool says that the instance has a listening pool.
+	Pool bool
 	// SignupOpen shows the way to sign up to visitors.
 	SignupOpen bool
 	// RequestID is printed on error pages so that a log line can be found.
 	RequestID string
+	// Reporting says that the instance takes part in a pool, and has pages of what was reported.
+	Reporting bool
 	// NoIndex asks search engines not to keep the page.
 	NoIndex bool
 }
@@ -131,6 +135,8 @@ type Track struct {
 	Price Money
 	// Owned says that the user holds a grant and can play the whole track.
 	Owned bool
+	// Lent says that the user is a member of the listening pool, and can play the whole track as long as that is so.
+	Lent bool
 	// BuyURL leads to the buy page; empty hides the way there.
 	BuyURL string
 	// ProofURL is where the proof of its purchase is downloaded; empty hides it.

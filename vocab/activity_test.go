@@ -83,6 +83,12 @@ func TestActivityGolden(t *testing.T) {
 			Target: vocab.Ref{ID: playlist}, To: everyone},
 		"add-subscriber": {Type: vocab.VerbAdd, ID: artist + "/adds/1", Actor: artist, Object: vocab.Ref{ID: buyer},
 			Target: vocab.Ref{ID: artist + "/subscribers"}, EndTime: at(13, 0, 0), Context: "https://s.example/agreements/1", To: []string{buyer}},
+		"offer-subscription": {Type: vocab.VerbOffer, ID: "https://b.example/offers/ofsubwqe", Actor: buyer, Object: embedded(t, sampleWish().Object()), To: []string{artist}},
+		"accept-subscription": {Type: vocab.VerbAccept, ID: "https://s.example/subscriptions/sbnmrtqa/accepts/3f1c", Actor: artist,
+			Object: vocab.Ref{ID: "https://b.example/offers/ofsubwqe"}, Result: embedded(t, sampleSubscription().Object()), To: []string{buyer}},
+		"undo-subscription": {Type: vocab.VerbUndo, ID: "https://b.example/offers/ofsubwqe/undo", Actor: buyer, Object: vocab.Ref{ID: "https://b.example/offers/ofsubwqe"}, To: []string{artist}},
+		"remove-subscriber": {Type: vocab.VerbRemove, ID: "https://s.example/subscriptions/sbnmrtqa/removes/202611", Actor: artist, Object: vocab.Ref{ID: buyer},
+			Target: vocab.Ref{ID: artist + "/subscribers"}, Context: "https://s.example/agreements/1", To: []string{buyer}},
 		"update-actor": {Type: vocab.VerbUpdate, ID: artist + "/updates/1", Actor: artist, Object: vocab.Ref{ID: artist}, To: everyone, Cc: followers},
 		"delete-actor": {Type: vocab.VerbDelete, ID: artist + "/delete", Actor: artist, Object: vocab.Ref{ID: artist}, To: everyone, Cc: followers},
 

@@ -58,6 +58,10 @@ const (
 	KindMembership Kind = "Membership"
 	// KindKeyLink ties new keys of a listener to the requesting key before them.
 	KindKeyLink Kind = "KeyLink"
+	// KindLedgerRecords are what an instance has written into its ledger.
+	KindLedgerRecords Kind = "LedgerRecords"
+	// KindPayoutInstruction says where an artist wants to be paid.
+	KindPayoutInstruction Kind = "PayoutInstruction"
 )
 
 // prefixes are the namespaces that the terms below are written with.
@@ -132,6 +136,14 @@ var terms = map[string]definition{
 	"KeyFragment":  {"mus", "KeyFragment", false},
 	"Membership":   {"mus", "Membership", false},
 	"KeyLink":      {"mus", "KeyLink", false},
+
+	"LedgerRecords":     {"mus", "LedgerRecords", false},
+	"PayoutInstruction": {"mus", "PayoutInstruction", false},
+	"previous":          {"mus", "previous", false},
+	"number":            {"mus", "number", false},
+	"call":              {"mus", "call", false},
+	"arguments":         {"mus", "arguments", false},
+	"payTo":             {"mus", "payTo", false},
 
 	"tracks":      {"mus", "tracks", true},
 	"playlists":   {"mus", "playlists", true},
@@ -230,8 +242,10 @@ var kinds = map[Kind]struct{ contexts, terms []string }{
 		"track", "capsule", "ciphertext", "manifest", "contentKeyHash"}},
 	KindKeyFragment: {[]string{DataIntegrity}, []string{"KeyFragment", "grant", "set", "delegatingKey",
 		"verifyingKey", "receivingKey", "requestingKey", "capsules", "sealed", "key", "enc", "ciphertext"}},
-	KindMembership: {[]string{DataIntegrity}, []string{"Membership", "month", "receivingKey", "requestingKey"}},
-	KindKeyLink:    {[]string{DataIntegrity}, []string{"KeyLink", "from", "receiving", "requesting", "created"}},
+	KindMembership:        {[]string{DataIntegrity}, []string{"Membership", "month", "receivingKey", "requestingKey"}},
+	KindKeyLink:           {[]string{DataIntegrity}, []string{"KeyLink", "from", "receiving", "requesting", "created"}},
+	KindLedgerRecords:     {[]string{DataIntegrity}, []string{"LedgerRecords", "previous", "number", "call", "arguments"}},
+	KindPayoutInstruction: {[]string{DataIntegrity}, []string{"PayoutInstruction", "asset", "payTo"}},
 }
 
 // coreTerms are the terms of ActivityStreams and of proofs that may stand inside a signed object.

@@ -43,6 +43,8 @@ func nouns() []noun {
 		{"grant", vocab.KindAccessGrant, true, func() object { return sampleGrant() }, reader(vocab.ReadGrant)},
 		{"keyfragment", vocab.KindKeyFragment, true, func() object { return sampleKeyFragment() }, reader(vocab.ReadKeyFragment)},
 		{"membership", vocab.KindMembership, true, func() object { return sampleMembership() }, reader(vocab.ReadMembership)},
+		{"ledgerrecords", vocab.KindLedgerRecords, true, func() object { return sampleLedgerRecords() }, reader(vocab.ReadLedgerRecords)},
+		{"payoutinstruction", vocab.KindPayoutInstruction, true, func() object { return samplePayoutInstruction() }, reader(vocab.ReadPayoutInstruction)},
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
@@ -182,6 +184,23 @@ func sampleMembership() vocab.Membership {
 	return vocab.Membership{
 		AttributedTo: "https://b.example/actor", Subject: buyer, Audience: "https://s.example/actor", Month: "2026-11",
 		ReceivingKey: point(3), RequestingKey: edwards(4), EndTime: at(23, 0, 0),
+	}
+}
+
+func sampleLedgerRecords() vocab.LedgerRecords {
+	return vocab.LedgerRecords{
+		ID: "https://s.example/ledger/records/41", AttributedTo: "https://s.example/actor", Previous: 38,
+		Records: []vocab.LedgerRecord{
+			{Number: 40, Call: "report_day", Arguments: `{"day":"2026-10-31","dropped":2,"held":0,"lines":3,"node":"s.example"}`},
+			{Number: 41, Call: "vote", Arguments: `{"dispute":"7d","node":"s.example","verdict":"keep"}`},
+		},
+	}
+}
+
+func samplePayoutInstruction() vocab.PayoutInstruction {
+	return vocab.PayoutInstruction{
+		ID: artist + "/payout/1", AttributedTo: artist, Asset: "eip155:1/erc20:0x8E870D67F660D95d5be530380D0eC0bd388289E1",
+		Address: "0x52908400098527886E0F7030069857D2E4169EE7", Published: at(9, 0, 0),
 	}
 }
 

@@ -19,6 +19,15 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 	}
 	uri := r.URL.Query().Get("track")
 	kept, err := s.Access.GrantOf(r.Context(), user, uri)
+	if errors.Is(err, access.ErrUnknownGrant) && s.Pool != nil {
+		if err = s.Pool.Lend(r.Context(), user, uri); err == nil {
+			kept, err = s.Access.GrantOf(r.Context(), user, uri)
+		}
+	}
+	if refused := (*access.Refusal)(nil); errors.As(err, &refused) {
+		problem(w, http.StatusForbidden, refused.Code, refused.Words)
+		return
+	}
 	if errors.Is(err, access.ErrUnknownGrant) {
 		problem(w, http.StatusNotFound, "unknown-grant", "This track is not in your library.")
 		return
@@ -41,6 +50,9 @@ func (s *Service) Grant(w http.ResponseWriter, r *http.Request) {
 		// The grant plays without its description, which may be gone with its server.
 		s.Log.Warn("track of a grant not described", "track", uri, "error", err)
 		track = Track{URI: uri, Title: uri, Artist: g.AttributedTo}
+	}
+	if kept.Pool {
+		track.Downloads = nil // what is lent is heard, and not taken home
 	}
 	var files []string
 	for _, d := range track.Downloads {

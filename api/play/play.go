@@ -53,6 +53,13 @@ type Listens interface {
 	Ticket(ctx context.Context, listener, artist, track string, seconds int64) (string, error)
 }
 
+// Pool opens tracks of the listening pool.
+type Pool interface {
+	// Lend has the user granted a track of the pool, and returns when the grant is here. An [*access.Refusal] says why it is
+	// not, and access.ErrUnknownGrant that the track is not in the pool. It may take seconds.
+	Lend(ctx context.Context, user, track string) error
+}
+
 // Parts are what the room is joined with.
 type Parts struct {
 	BaseURL string
@@ -62,6 +69,8 @@ type Parts struct {
 	Tracks  Describer
 	// Listens may be nil, and nothing is recorded.
 	Listens Listens
+	// Pool may be nil, and nothing is lent.
+	Pool Pool
 	// User returns the actor of the request's session, or "".
 	User func(*http.Request) string
 	Log  *slog.Logger

@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +45,18 @@ func (alone) Revocations(context.Context, string, string) ([]access.Revocation, 
 func (alone) Trusts(context.Context, string) bool { return true }
 func (alone) Block(context.Context, string, int64) ([]byte, error) {
 	return nil, errors.New("no network in this test")
+}
+
+// Lend lends nothing; why not is said by the end of the track's URI.
+func (alone) Lend(_ context.Context, _, track string) error {
+	switch path.Base(track) {
+	case "pooled":
+		return &access.Refusal{Code: "no-member", Words: "Who has paid for this month can play it."}
+	case "broken":
+		return errors.New("disk full")
+	default:
+		return access.ErrUnknownGrant
+	}
 }
 func (alone) Describe(context.Context, string) (play.Track, error) { return play.Track{}, nil }
 
@@ -79,7 +93,7 @@ func openWith(t *testing.T, block string) (h http.Handler, published ipfs.CID) {
 		CID: string(published), Owner: "https://b.example/tracks/1", Kind: media.KindSegment, Held: true, CreatedAt: time.Now(),
 	}))
 	s := play.New(play.Parts{
-		BaseURL: base, Access: room, Store: store, HTTP: client, Tracks: alone{}, Log: log, Now: time.Now,
+		BaseURL: base, Access: room, Store: store, HTTP: client, Tracks: alone{}, Pool: alone{}, Log: log, Now: time.Now,
 		User: func(r *http.Request) string { return r.Header.Get("Visitor") },
 	})
 	router := mux.NewRouter()
@@ -141,6 +155,17 @@ func TestRefusals(t *testing.T) {
 		r := ask(h, c.method, c.target, c.body, c.header...)
 		if got := code(t, r); r.StatusCode != c.status || got != c.code {
 			t.Errorf("%s: %d %s, want %d %s", name, r.StatusCode, got, c.status, c.code)
+		}
+	}
+}
+
+func TestWhatThePoolDoesNotLend(t *testing.T) {
+	t.Parallel()
+	h, _ := open(t)
+	for track, want := range map[string]string{"pooled": "403 no-member", "broken": "500 internal", "sold": "404 unknown-grant"} {
+		r := ask(h, http.MethodGet, "/play/grant?track=https://s.example/tracks/"+track, "", "Visitor", "https://b.example/users/lin")
+		if got := fmt.Sprint(r.StatusCode, " ", code(t, r)); got != want {
+			t.Errorf("%s: %s, want %s", track, got, want)
 		}
 	}
 }

@@ -209,7 +209,7 @@ func (p *Pages) offer(ctx context.Context, r *http.Request) (offered, error) {
 	}
 	o, err := p.remoteProduct(ctx, t.Proposals[0], p.remoteTrack(t, artist, owned))
 	o.tracks, o.artist, o.title, o.view.Owned = 1, t.AttributedTo, t.Name, owned[t.ID]
-	return o, err
+	return p.notLent(ctx, o, err)
 }
 
 // remoteProduct is what a seller elsewhere asks for: as it says now, or when it does not answer, as it said before.
@@ -268,6 +268,16 @@ func (p *Pages) localOffer(ctx context.Context, track string, owned map[string]b
 	}
 	o, err := p.localProduct(ctx, product, view)
 	o.tracks, o.artist, o.title, o.view.Owned = 1, t.Artist, t.Title, owned[t.URI]
+	return p.notLent(ctx, o, err)
+}
+
+// notLent lets a track be bought that the visitor hears by a subscription.
+func (p *Pages) notLent(ctx context.Context, o offered, err error) (offered, error) {
+	if err != nil || !o.view.Owned {
+		return o, err
+	}
+	lent, err := p.subscribed(ctx, o.view.URI)
+	o.view.Owned = !lent
 	return o, err
 }
 
@@ -298,7 +308,7 @@ var errNotForSale = &Fault{
 // priceOf reads a price; what is free may name no asset.
 func priceOf(units, asset string) (amount.Amount, error) {
 	if units == "0" && asset == "" {
-		return amount.New(0, amount.None), nil
+		return amount.Amount{}, nil
 	}
 	return amount.Parse(units, asset)
 }

@@ -39,22 +39,36 @@ func (p *Pages) Buyers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
-	view := &templates.Buyers{Layout: p.Layout(r), Title: cmp.Or(t.Title, t.Filename)}
-	view.NoIndex = true
-	product, err := p.Shop.ProductOf(ctx, t.URI)
-	if errors.Is(err, access.ErrUnknownProduct) {
-		return p.Render(w, http.StatusOK, view)
+	product, err := p.Shop.ProductOf(r.Context(), t.URI)
+	if err != nil && !errors.Is(err, access.ErrUnknownProduct) {
+		return err
 	}
+	return p.buyersOf(w, r, t.Artist, cmp.Or(t.Title, t.Filename), product.URI)
+}
+
+// ReleaseBuyers is GET /releases/{id}/buyers.
+func (p *Pages) ReleaseBuyers(w http.ResponseWriter, r *http.Request) error {
+	release, err := p.ownRelease(r)
 	if err != nil {
 		return err
 	}
-	total, err := p.Grants.CountIssued(ctx, t.Artist, product.URI)
+	return p.buyersOf(w, r, release.Artist, release.Title, p.BaseURL+"/products/"+string(release.ID))
+}
+
+// buyersOf draws who was granted a product; an empty product was granted to nobody.
+func (p *Pages) buyersOf(w http.ResponseWriter, r *http.Request, artist, title, product string) error {
+	ctx := r.Context()
+	view := &templates.Buyers{Layout: p.Layout(r), Title: title}
+	view.NoIndex = true
+	if product == "" || p.Grants == nil {
+		return p.Render(w, http.StatusOK, view)
+	}
+	total, err := p.Grants.CountIssued(ctx, artist, product)
 	if err != nil {
 		return err
 	}
 	n := pageOf(r, buyerRows)
-	issued, err := p.Grants.Issued(ctx, t.Artist, product.URI, n.offset(), buyerRows)
+	issued, err := p.Grants.Issued(ctx, artist, product, n.offset(), buyerRows)
 	if err != nil {
 		return err
 	}

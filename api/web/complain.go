@@ -120,6 +120,9 @@ func (p *Pages) Tidings(w http.ResponseWriter, r *http.Request) error {
 		if t.Kind == moderation.TidingSubscription {
 			row.AboutURL = "/subscriptions"
 		}
+		if t.Kind == moderation.TidingPool {
+			row.About, row.AboutURL = "Listening pool", "/pool"
+		}
 		if t.Kind == moderation.TidingMoved {
 			if who, err := p.actor(ctx, t.Words); err == nil {
 				row.Words, row.URL = p.handle(who.Name, who.Host), who.page()

@@ -220,6 +220,9 @@ func (p *Pages) studioReleases(ctx context.Context, artist string, sales map[str
 		row := templates.StudioRelease{
 			Title: release.Title, EditURL: "/releases/" + string(release.ID), State: string(release.State), Tracks: len(tracks),
 		}
+		if release.State != media.ReleaseDraft && p.Grants != nil {
+			row.BuyersURL = row.EditURL + "/buyers"
+		}
 		if product, err := p.Shop.Product(ctx, p.BaseURL+"/products/"+string(release.ID)); err == nil {
 			price, err := priceOf(product.Units, product.Asset)
 			if err != nil {

@@ -40,6 +40,37 @@ func (p *Pages) owned(ctx context.Context) (map[string]bool, error) {
 	return owned, nil
 }
 
+// subscribed reports whether the visitor holds a track for a time alone, by a subscription: it can be bought all the same.
+func (p *Pages) subscribed(ctx context.Context, track string) (bool, error) {
+	if me(ctx) == "" || p.Library == nil {
+		return false, nil
+	}
+	rows, err := p.Library.Library(ctx, me(ctx), 0, maxLibrary)
+	if err != nil {
+		return false, fmt.Errorf("read library: %w", err)
+	}
+	lent := false
+	for _, row := range rows {
+		if row.Track == track && row.Ends == nil {
+			return false, nil
+		}
+		lent = lent || row.Track == track
+	}
+	return lent, nil
+}
+
+// lending says on a track's page that it is held for a time, and leads to buying it.
+func (p *Pages) lending(ctx context.Context, view *templates.TrackPage, sold bool) error {
+	var err error
+	if view.Subscribed, err = p.subscribed(ctx, view.Track.URI); err != nil {
+		return err
+	}
+	if view.Subscribed && sold && !view.Self {
+		view.KeepURL = buyURL(view.Track.URI)
+	}
+	return nil
+}
+
 // LibraryPage is GET /library.
 func (p *Pages) LibraryPage(w http.ResponseWriter, r *http.Request) error {
 	if _, err := visitor(r); err != nil {

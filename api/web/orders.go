@@ -162,6 +162,9 @@ func (p *Pages) PayPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if o.Purpose == payments.Dues {
+		return seeOther(w, r, "/pool")
+	}
 	artist, err := p.actor(ctx, o.Artist)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"antiphon/federation/account"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/internal/db"
 	"antiphon/internal/httpx"
 	"antiphon/media"
@@ -51,6 +52,8 @@ type Config struct {
 	TrustedProxies     []string
 	// CanStand says that the instance has a payment node, which standing orders can be given to.
 	CanStand bool
+	// PoolHosts are the other servers of the listening pool.
+	PoolHosts []string
 	// AllowList says that the instance exchanges only with hosts that an admin allowed.
 	AllowList bool
 	// Version is the program's.
@@ -77,20 +80,25 @@ type Parts struct {
 	Tiers         Tiers
 	Subscriptions Subscriptions
 	Sellers       Sellers
-	Follower      Follower
-	Social        Social
-	Finder        Finder
-	Profiles      Profiles
-	Remote        Remote
-	Hosts         Hosts
-	Treasury      *treasury.Service
-	Keyring       Keyring
-	HTTP          *httpx.Client
+	// Pool is nil where there is no listening pool; Lends then reports whether a listener can play a track as a member.
+	Pool     Pool
+	Lends    func(ctx context.Context, listener, track string) (bool, error)
+	Follower Follower
+	Social   Social
+	Finder   Finder
+	Profiles Profiles
+	Remote   Remote
+	Hosts    Hosts
+	Treasury *treasury.Service
+	Keyring  Keyring
+	HTTP     *httpx.Client
 	// Moderation and Members are what admins and members decide about others and about themselves.
 	Moderation *moderation.Service
 	Members    *account.Service
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Reporting is the pool's reports and disputes.
+	Reporting *reporting.Service
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Pages are the handlers. They may be used from many goroutines.
@@ -118,7 +126,9 @@ func New(c Config, p Parts) (*Pages, error) {
 func (p *Pages) Layout(r *http.Request) templates.Layout {
 	l := templates.Layout{
 		Site: p.Site, BaseURL: p.BaseURL, Path: r.URL.Path, SignupOpen: p.Auth.Open(), Notices: noticeOf(r.URL.Query().Get("done")),
+		Reporting: p.Reporting != nil,
 	}
+	l.Pool = p.Pool != nil
 	for _, a := range p.Assets {
 		l.DevTokens = l.DevTokens || a.ID.Development()
 	}

@@ -123,7 +123,7 @@ func (p *Pages) Redeem(w http.ResponseWriter, r *http.Request) error {
 		return seeOther(w, r, "/guest/keys?track="+url.QueryEscape(c.track))
 	}
 	begun, err := p.Purchases.Begin(r.Context(), purchase.Request{
-		Buyer: v.Account.Actor, Artist: c.artist, Product: c.product, Track: c.track, Title: c.title, Amount: amount.New(0, amount.None),
+		Buyer: v.Account.Actor, Artist: c.artist, Product: c.product, Track: c.track, Title: c.title, Amount: amount.Amount{},
 		ReceivingKey: receiving, RequestingKey: requesting, Code: c.code,
 	})
 	if refusal := (*purchase.Refusal)(nil); errors.As(err, &refusal) {

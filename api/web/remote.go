@@ -47,11 +47,19 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		Layout: p.Layout(r), Track: p.remoteTrack(t, artist, owned), Description: sanitize(t.Content), License: licenseLink(t.License),
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
+	if t.Pooled && !view.Track.Owned {
+		if view.Track.Lent, err = p.lent(r.Context(), t.ID); err != nil {
+			return err
+		}
+	}
 	for _, d := range t.Downloads {
 		view.Formats = append(view.Formats, formatWord(d.Format))
 	}
 	view.NoIndex = true
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.ID); err != nil {
+		return err
+	}
+	if err := p.lending(r.Context(), view, len(t.Proposals) > 0); err != nil {
 		return err
 	}
 	if view.Talk, err = p.talk(r.Context(), t.ID, t.AttributedTo); err != nil {

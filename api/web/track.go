@@ -77,6 +77,13 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if view.PurchaseURL, err = p.openPurchase(r.Context(), t.URI); err != nil {
 		return err
 	}
+	product, err := p.Shop.ProductOf(r.Context(), t.URI)
+	if err != nil && !errors.Is(err, access.ErrUnknownProduct) {
+		return err
+	}
+	if err := p.lending(r.Context(), view, err == nil && product.Open); err != nil {
+		return err
+	}
 	view.Away = me(r.Context()) == ""
 	if view.Away && view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
 		view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)
@@ -173,6 +180,12 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 		return view, err
 	} else if t.Album != "" {
 		view.ReleaseURL = strings.TrimPrefix(outbox.AlbumURI(p.BaseURL, t.Artist, t.Album), p.BaseURL)
+	}
+	if t.Pooled && !view.Owned {
+		var err error
+		if view.Lent, err = p.lent(ctx, t.URI); err != nil {
+			return view, err
+		}
 	}
 	view.Accent, _, _ = strings.Cut(t.Accent, " ")
 	if t.PublishedAt != nil {

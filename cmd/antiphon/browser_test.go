@@ -54,7 +54,8 @@ type report struct {
 	Preview, Start           heard
 	AfterSeek, AfterSeekBack heard
 	OnAnotherPage            heard
-	FileName                 string
+	FileName, ArchiveName    string
+	Release                  string
 	// Page is what stands on the library's page, Said why the player does not play.
 	Page, Said          string
 	Problems, Strangers []string

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"math"
 	"net/url"
 	"os"
@@ -300,7 +302,8 @@ func (w *world) testSellerDown(t *testing.T) {
 	before := len(w.relayed())
 	kept := filepath.Join(t.TempDir(), "kept")
 	told := w.run(t, "again.mjs", map[string]any{
-		"track": w.track, "keep": kept, "forgive": []string{"/play/relay", "^warning: player: "},
+		"track": w.track, "keep": kept, "release": w.report.Release, "keepAll": kept + ".zip",
+		"forgive": []string{"/play/relay", "^warning: player: ", "/remote/cover"},
 	})
 	plays(t, "without the seller", told.Start, 2)
 	plays(t, "without the seller, after a jump", told.AfterSeek, 1)
@@ -313,6 +316,10 @@ func (w *world) testSellerDown(t *testing.T) {
 	} else {
 		t.Logf("kept: %q", out)
 	}
+	if told.ArchiveName != "Ada - Boiler Songs.zip" {
+		t.Errorf("the archive is called %q", told.ArchiveName)
+	}
+	testArchive(t, kept+".zip")
 	answered := w.relayed()[before:]
 	proxies := map[string]bool{}
 	for _, e := range answered {
@@ -331,4 +338,38 @@ func (w *world) testSellerDown(t *testing.T) {
 // relayed are the re-encryption requests that the browser sent through its instance.
 func (w *world) relayed() []exchange {
 	return w.taps[w.home].seen(func(e exchange) bool { return e.fromBrowser() && e.url == "/play/relay" })
+}
+
+// testArchive looks at a release that was kept as a whole: stored files, whose sums are right and whose tags say what they
+// are.
+func testArchive(t *testing.T, path string) {
+	t.Helper()
+	archive, err := zip.OpenReader(path)
+	must(t, err)
+	defer archive.Close()
+	var names []string
+	for _, f := range archive.File {
+		names = append(names, f.Name)
+		if f.Method != zip.Store {
+			t.Errorf("%s is packed by method %d", f.Name, f.Method)
+		}
+		r, err := f.Open()
+		must(t, err)
+		content, err := io.ReadAll(r) // the sum is checked at the end
+		must(t, err)
+		if filepath.Ext(f.Name) != ".mp3" {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "kept.mp3")
+		must(t, os.WriteFile(file, content, 0o600))
+		out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format=format_name:format_tags=title,artist",
+			"-of", "default=nokey=1:noprint_wrappers=1", file).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "mp3") || !strings.Contains(string(out), "Ada") || !strings.Contains(string(out), "Introzik") {
+			t.Errorf("%s is %s, %v", f.Name, out, err)
+		}
+	}
+	if want := "Ada - Boiler Songs/01 Introzik.mp3"; !slices.Contains(names, want) {
+		t.Errorf("the archive holds %q; want %s", names, want)
+	}
+	t.Logf("archive: %q", names)
 }

@@ -88,6 +88,11 @@ type config struct {
 			ListenPeers string `toml:"listen_peers" default:"" doc:"Path of the certificate that the TLS certificates of the peers go back to which may dial listen."`
 		} `toml:"fabric"`
 	} `toml:"ledger"`
+	Pool struct {
+		Enabled   bool     `toml:"enabled" default:"false" doc:"A listening pool: members pay ten dollars a month, one for this instance and nine for the artists whom they hear. Holding other people's money can need a licence where you live: ask before."`
+		Asset     string   `toml:"asset" default:"" doc:"The token that stands for dollars, one for one, as CAIP-19: raiden.asset or payments.erc20.token. It has at least six decimals."`
+		Instances []string `toml:"instances" default:"" doc:"Hosts of the other instances of this pool: their members hear what artists here have put into it, and members here what artists there have."`
+	} `toml:"pool"`
 	Federation struct {
 		AllowList   bool `toml:"allow_list" default:"false" doc:"Exchange only with hosts that an admin has allowed, and with nobody else."`
 		InboxRate   int  `toml:"inbox_rate" default:"20" doc:"How many activities a second one site (registrable domain) may send for long; half a minute's worth may come at once."`
@@ -271,6 +276,15 @@ func (c *config) check() error {
 		return errors.New("ledger.fabric.peer_ca, msp, cert and key are needed with ledger.fabric.peer")
 	} else if (f.Listen == "") != (f.PackageID == "") {
 		return errors.New("ledger.fabric.listen and ledger.fabric.package_id are needed together")
+	}
+	if c.Pool.Enabled && c.Pool.Asset == "" {
+		return errors.New("pool.asset says which token stands for dollars; it is needed with pool.enabled")
+	}
+	for i, host := range c.Pool.Instances {
+		if host = strings.ToLower(host); strings.ContainsAny(host, "/ @") {
+			return fmt.Errorf("pool.instances: %q is not a host such as music.example", host)
+		}
+		c.Pool.Instances[i] = host
 	}
 	if c.Raiden.URL != "" && c.Raiden.Asset == "" {
 		return errors.New("raiden.asset says which token is taken; it is needed with raiden.url")

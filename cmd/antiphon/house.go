@@ -25,6 +25,7 @@ import (
 	"antiphon/federation/inbox"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/federation/trade"
 	"antiphon/federation/witness"
 	"antiphon/internal/db"
@@ -43,6 +44,8 @@ import (
 	"antiphon/payments/ledger/fabric"
 	"antiphon/payments/ledger/forward"
 	"antiphon/payments/manual"
+	"antiphon/payments/pool"
+	"antiphon/payments/pseudonym"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
 	"antiphon/payments/treasury"
@@ -86,8 +89,14 @@ type house struct {
 	forward    *forward.Forwarder
 	orders     *payments.Service
 	purchases  *purchase.Service
+	// pooling is what the pool gives to reports, and reporting what is told of it; nil where there is no pool.
+	pooling   *pooling
+	reporting *reporting.Service
 
 	subscriptions *subscription.Service
+	pseudonyms    *pseudonym.Service
+	// pool is nil where there is none.
+	pool *pool.Service
 
 	handler http.Handler
 
@@ -185,7 +194,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	})
 	h.tracks.Register(h.jobs)
 	h.listens, err = listen.New(listen.Config{}, listen.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Credits: h.credits, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if err != nil {
 		return err
@@ -206,8 +215,8 @@ func (h *house) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL, Payments: h.paymentLinks}, actor.Parts{
-		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Log: h.log, Now: time.Now, Rand: rand.Reader,
+	h.actors = actor.New(actor.Config{BaseURL: h.config.Server.BaseURL, Name: h.config.Server.Name, FileURL: h.fileURL}, actor.Parts{
+		DB: h.db, Vault: h.vault, Fetch: h.fetch, Secrets: h.access, Offers: h.offers, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if _, err := h.actors.EnsureInstance(ctx); err != nil {
 		return err
@@ -316,13 +325,17 @@ func (h *house) openPayments(context.Context) error {
 		DB: h.db, Jobs: h.jobs, Catalog: months, Granter: months, Ledger: books{h.ledger}, Providers: providers,
 		Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
-	return nil
+	return h.openPool()
 }
 
-func (h *house) openTrade(context.Context) error {
+func (h *house) openTrade(ctx context.Context) error {
+	lending, err := h.poolTrade()
+	if err != nil {
+		return err
+	}
 	h.trade = trade.New(trade.Parts{
 		BaseURL: h.config.Server.BaseURL, DB: h.db, Actors: h.actors, Outbox: h.outbox, Orders: h.orders, Purchases: h.purchases,
-		Access: h.access, Subscriptions: h.subscriptions, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
+		Access: h.access, Subscriptions: h.subscriptions, Pool: lending, Remind: remind, RemindWords: h.remindWords, Jobs: h.jobs, Log: h.log, Now: time.Now,
 	})
 	h.trade.Register(h.jobs)
 	h.trade.Receive(h.inbox)
@@ -331,15 +344,21 @@ func (h *house) openTrade(context.Context) error {
 		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
 	})
 	h.members.Register(h.jobs)
+	if err := h.openReports(); err != nil {
+		return err
+	}
 	// Every kind of job has its worker by now.
-	return h.jobs.Open()
+	if err := h.jobs.Open(); err != nil {
+		return err
+	}
+	return h.foundReports(ctx)
 }
 
-// maxOffers is how many of an artist's tracks the actor's document offers for sale.
+// maxOffers is how many of an artist's tracks and releases the actor's document offers for sale, after the tiers.
 const maxOffers = 5
 
-// paymentLinks lead other servers' apps to what an artist sells: tiers first, then the newest tracks.
-func (h *house) paymentLinks(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
+// offers are the links by which other servers' apps lead to what an artist sells.
+func (h *house) offers(ctx context.Context, artist string) ([]vocab.PaymentLink, error) {
 	links, err := h.tierLinks(ctx, artist)
 	if err != nil {
 		return nil, err
@@ -349,7 +368,9 @@ func (h *house) paymentLinks(ctx context.Context, artist string) ([]vocab.Paymen
 		return nil, err
 	}
 	for _, p := range products {
-		links = append(links, vocab.PaymentLink{Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI)})
+		links = append(links, vocab.PaymentLink{
+			Name: "Buy “" + p.Name + "” for " + h.priceWords(p.Units, p.Asset, p.Decimals), Proposal: outbox.ProposalURI(p.URI),
+		})
 	}
 	return links, nil
 }

@@ -30,6 +30,7 @@ func commands() []command {
 		{"doctor", "say what is missing or slow on this machine, and what to do", runDoctor},
 		{"ledger", "check the ledger of payments, or print its checkpoint", runLedger},
 		{"verify", "check a receipt or another signed object, without any server", runVerify},
+		{"month", "compute a month of the pool from its file, without any server", runMonth},
 		{"till", "print the transaction that makes a till, for payments in a token", runTill},
 		{"raiden", "look at this instance's Raiden node (raiden check), or run a network for development (raiden dev)", runRaiden},
 		{"fabric", "use the ledger that is shared with others, or try one (fabric dev)", runFabric},

@@ -42,22 +42,31 @@ func (h *house) openPages(context.Context) error {
 		return err
 	}
 	remote := &remoteTracks{house: h}
+	var listening web.Pool
+	var lending play.Pool
+	var lends func(ctx context.Context, listener, track string) (bool, error)
+	var poolRecords http.Handler
+	if h.pool != nil {
+		listening, lending, lends, poolRecords = h.pool, lender{h}, lender{h}.Lends, h.trade.PoolRecords()
+	}
 	pages, err := web.New(web.Config{
 		BaseURL: h.config.Server.BaseURL, Site: h.config.Server.Name, Assets: h.assets(), PriceWords: h.priceWords, DataDir: h.path(), UploadDir: h.path("uploads"),
 		MaxUpload: h.config.Media.MaxUpload, DiskLow: h.config.Media.DiskLow, AllowList: h.config.Federation.AllowList, Version: version,
-		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil,
+		Threshold: h.config.Grants.Threshold, Proxies: h.config.Grants.Number, TrustedProxies: h.config.Grants.Proxies, CanStand: h.node != nil, PoolHosts: h.config.Pool.Instances,
 	}, web.Parts{
 		DB: h.db, Auth: h.accounts, Renderer: renderer, Tracks: h.tracks, Store: h.store, Shop: h.access, Library: h.access, Grants: h.access, Listens: h.listens,
 		Purchases: h.purchases, Sales: sales{h}, Codes: h.orders, Owed: h.owed, Tiers: h.access, Subscriptions: h.subscriptions, Sellers: sellers{h.fetch},
+		Pool: listening, Lends: lends,
 		Follower: follower{h.outbox}, Social: h.outbox, Finder: finder{h.actors, h.fetch}, Profiles: profiles{h}, Remote: remote, Hosts: h.outbox, HTTP: h.http,
 		Treasury: h.treasury, Keyring: h.trade, Log: h.log, Now: time.Now,
-		Moderation: h.moderation, Members: h.members,
+		Moderation: h.moderation, Members: h.members, Reporting: h.reporting,
 	})
 	if err != nil {
 		return err
 	}
 	player := play.New(play.Parts{
 		BaseURL: h.config.Server.BaseURL, Access: h.access, Store: h.store, HTTP: h.http, Tracks: remote, Listens: members{h}, Log: h.log, Now: time.Now,
+		Pool: lending,
 		User: func(r *http.Request) string {
 			visitor, ok := auth.FromContext(r.Context())
 			if !ok {
@@ -78,11 +87,16 @@ func (h *house) openPages(context.Context) error {
 	if err != nil {
 		return err
 	}
+	var statements, evidence http.Handler
+	if h.reporting != nil {
+		statements, evidence = h.reporting.Statements(), h.reporting.Evidence()
+	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
-		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(),
+		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords,
+		Statements: statements, Evidence: evidence,
 	})
 	return err
 }

@@ -74,6 +74,7 @@ func (h *house) serve(ctx context.Context, stdout io.Writer) error {
 	watching.Go(func() { h.access.Tend(ctx) })
 	watching.Go(func() { h.subscriptions.Tend(ctx) })
 	watching.Go(func() { h.restock(ctx) })
+	watching.Go(func() { h.tendPool(ctx) })
 	watching.Go(func() { h.catchup.Watch(ctx) })
 	watching.Go(func() { h.witnesses.Watch(ctx) })
 	server := &http.Server{

@@ -35,7 +35,7 @@ func (s shop) Product(ctx context.Context, uri, _ string) (payments.Product, err
 	if err != nil {
 		return payments.Product{}, err
 	}
-	price, err := amount.New(0, amount.None), error(nil)
+	price, err := amount.Amount{}, error(nil)
 	if p.Units != "0" || p.Asset != "" {
 		price, err = amount.Parse(p.Units, p.Asset)
 	}

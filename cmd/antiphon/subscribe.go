@@ -25,6 +25,11 @@ func (h *house) restock(ctx context.Context) {
 		if err := h.access.Restock(ctx, int(subscription.PeriodOf(time.Now()))); err != nil && ctx.Err() == nil {
 			h.log.Error("tiers not restocked", "error", err)
 		}
+		if h.pool != nil {
+			if err := h.trade.RestockPool(ctx); err != nil && ctx.Err() == nil {
+				h.log.Error("pool not restocked", "error", err)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return

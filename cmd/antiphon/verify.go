@@ -30,7 +30,7 @@ var errUnknownKey = errors.New("the key is not known")
 const verifyUsage = `Usage: antiphon verify [options] FILE
 
 Checks one signed object (a receipt, grant, agreement, track, ...) or a bundle of one with keys, such as the library's
-"proof of purchase". It asks nobody: neither a server nor the network is needed. FILE - is the standard input.
+"proof of purchase", or an artist's statement of a pool. It asks nobody: neither a server nor the network is needed. FILE - is the standard input.
 
 The key that the object was signed with is believed if it is in the file of --keys, or in the data folder of an
 instance that has seen it at the signer's own server, or if a ledger has recorded it under a checkpoint that a key of
@@ -73,6 +73,9 @@ func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err != nil {
 		return misused(stderr, "%v", err)
 	}
+	if evidence.IsPoolStatement(raw) {
+		return verifyStatement(raw, ring, stdout)
+	}
 	found, err := evidence.Check(raw, ring, moment)
 	if *asJSON {
 		if printed := printJSON(stdout, found, err); printed != nil {
@@ -88,6 +91,31 @@ func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return errors.New(strings.Map(printable, err.Error()))
 	}
 	if found.Trust.By == evidence.Nobody {
+		return errUnknownKey
+	}
+	return nil
+}
+
+// verifyStatement judges an artist's statement of a pool.
+func verifyStatement(raw []byte, ring *evidence.Ring, stdout io.Writer) error {
+	f, err := evidence.CheckPoolStatement(raw, ring)
+	if err != nil {
+		return errors.New(strings.Map(printable, err.Error()))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "The statement holds: its total and %d lines are under the roots that the ledger has recorded.\n\n", f.Proved)
+	for _, l := range f.Statement {
+		fmt.Fprintf(&b, "  %-22s  %s\n", l.Name, strings.Map(printable, l.Value))
+	}
+	if f.Trust.By == evidence.Nobody {
+		b.WriteString("\nNobody known has signed for the ledger: give its key, or a witness's, with --keys.\n")
+	} else {
+		fmt.Fprintf(&b, "\n%s signed for the ledger.\n", strings.Join(f.Trust.Signers, " and "))
+	}
+	if _, err := io.WriteString(stdout, b.String()); err != nil {
+		return err
+	}
+	if f.Trust.By == evidence.Nobody {
 		return errUnknownKey
 	}
 	return nil

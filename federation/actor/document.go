@@ -65,11 +65,10 @@ func (r *Registry) describe(ctx context.Context, stored row) (vocab.Actor, error
 			return a, fmt.Errorf("verifying key of %s: %w", uri, err)
 		}
 		a.VerifyingKeys = []vocab.Key{vocab.VerifyingKey(uri, number, text)}
-		if r.config.Payments == nil {
-			break
-		}
-		if a.Payments, err = r.config.Payments(ctx, uri); err != nil {
-			return a, fmt.Errorf("payments of %s: %w", uri, err)
+		if r.offers != nil {
+			if a.Payments, err = r.offers(ctx, uri); err != nil {
+				return a, fmt.Errorf("what %s sells: %w", uri, err)
+			}
 		}
 	}
 	a.Liked, a.Playlists = uri+"/liked", uri+"/playlists"

@@ -47,8 +47,6 @@ type Config struct {
 	Name string
 	// FileURL is the address of a public file, such as an artist's picture, by its CID.
 	FileURL func(cid, filename string) string
-	// Payments are links to what an artist of this instance sells; nil for none.
-	Payments func(ctx context.Context, artist string) ([]vocab.PaymentLink, error)
 }
 
 // Parts are what the registry is joined with.
@@ -57,9 +55,11 @@ type Parts struct {
 	Vault   *vault.Vault
 	Fetch   Fetcher
 	Secrets Secrets
-	Log     *slog.Logger
-	Now     func() time.Time
-	Rand    io.Reader
+	// Offers returns links to what a local artist sells, the most important first; it may be nil.
+	Offers func(ctx context.Context, artist string) ([]vocab.PaymentLink, error)
+	Log    *slog.Logger
+	Now    func() time.Time
+	Rand   io.Reader
 }
 
 // Registry is safe for concurrent use.
@@ -70,6 +70,7 @@ type Registry struct {
 	vault   *vault.Vault
 	fetch   Fetcher
 	secrets Secrets
+	offers  func(ctx context.Context, artist string) ([]vocab.PaymentLink, error)
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
@@ -107,7 +108,7 @@ const maxRemembered = 10_000
 // New makes a registry. Parts.Fetch may sign its requests with keys of the registry that is being made.
 func New(config Config, p Parts) *Registry {
 	return &Registry{
-		config: config, host: HostOf(config.BaseURL), db: p.DB, vault: p.Vault, fetch: p.Fetch, secrets: p.Secrets,
+		config: config, host: HostOf(config.BaseURL), db: p.DB, vault: p.Vault, fetch: p.Fetch, secrets: p.Secrets, offers: p.Offers,
 		log: p.Log, now: p.Now, rand: p.Rand,
 		owners: map[string]string{}, failed: map[string]failure{}, http: map[string]httpKey{}, proof: map[string]proofKey{},
 	}

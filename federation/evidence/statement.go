@@ -63,6 +63,16 @@ var readers = map[vocab.Kind]func(raw []byte) ([]Line, error){
 			{"member", m.Subject}, {"of the pool through", m.AttributedTo}, {"told to", m.Audience}, {"month", m.Month}, {"until", moment(m.EndTime)},
 		}
 	}),
+	vocab.KindLedgerRecords: reader(vocab.ReadLedgerRecords, func(l vocab.LedgerRecords) []Line {
+		lines := []Line{{"records", l.ID}, {"of the ledger of", l.AttributedTo}, {"after record", strconv.FormatInt(l.Previous, 10)}}
+		for _, r := range l.Records {
+			lines = append(lines, Line{fmt.Sprintf("record %d", r.Number), r.Call + " " + quoted(r.Arguments)})
+		}
+		return lines
+	}),
+	vocab.KindPayoutInstruction: reader(vocab.ReadPayoutInstruction, func(p vocab.PayoutInstruction) []Line {
+		return []Line{{"artist", p.AttributedTo}, {"is paid in", p.Asset}, {"at", p.Address}, {"said at", moment(p.Published)}}
+	}),
 	vocab.KindKeyLink: reader(vocab.ReadKeyLink, func(l vocab.KeyLink) []Line {
 		return []Line{
 			{"listener", l.Actor}, {"key before", l.From}, {"new receiving key", l.Receiving}, {"new requesting key", l.Requesting},

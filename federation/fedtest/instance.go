@@ -78,7 +78,9 @@ type Instance struct {
 	Catchup       *catchup.Service
 	Moderation    *moderation.Service
 	Goods         *Goods
-	Listens       *Listens
+	// Routes are what rooms that were joined answer, by the patterns of http.ServeMux.
+	Routes  map[string]http.Handler
+	Listens *Listens
 
 	mu sync.Mutex
 	// front, when set, answers instead of the instance.
@@ -88,7 +90,7 @@ type Instance struct {
 // New starts an instance that ends with the test.
 func New(t testing.TB, options Options) *Instance {
 	t.Helper()
-	i := &Instance{Clock: options.Clock, Goods: &Goods{}, Listens: &Listens{}}
+	i := &Instance{Clock: options.Clock, Goods: &Goods{}, Listens: &Listens{}, Routes: map[string]http.Handler{}}
 	if i.Clock == nil {
 		i.Clock = testkit.NewClock(time.Now())
 	}
@@ -199,6 +201,9 @@ func (i *Instance) routes() http.Handler {
 	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
+	for pattern, h := range i.Routes {
+		mux.Handle(pattern, h)
+	}
 	mux.Handle("/", i.Outbox.Documents())
 	return mux
 }

@@ -16,6 +16,8 @@ const (
 	TidingNewKeys  = "newkeys"  // About is the URI of a buyer whose new keys no earlier key vouches for
 	TidingOutcome  = "outcome"  // About is who was reported, Words what came of it
 
+	TidingPool = "pool" // Words what a member of the listening pool should know
+
 	TidingSubscription = "subscription" // About is the tier's name, Words what is to be done
 )
 

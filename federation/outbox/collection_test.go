@@ -126,6 +126,31 @@ func TestCollectionDocuments(t *testing.T) {
 		t.Errorf("subscribers, read by the artist: %d %s", status, raw)
 	}
 
+	// Everyone is told of those who want to be seen, and the artist of all; who has left is in no list.
+	for n, row := range []struct {
+		who, state string
+		shown      bool
+	}{{"lin", "active", true}, {"bo", "grace", false}, {"eve", "lapsed", true}, {"lin", "ending", true}} {
+		err := i.DB.Write.Exec("INSERT INTO subscriptions (uri, tier, artist, listener, state, shown, period, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 202611, ?, ?)",
+			i.BaseURL+"/subscriptions/"+strconv.Itoa(n), i.BaseURL+"/products/"+strconv.Itoa(n), ada.URI, "https://b.example/users/"+row.who, row.state, row.shown,
+			i.Clock.Now(), i.Clock.Now()).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for who, want := range map[*fedtest.Person][]string{nil: {"lin"}, self: {"lin", "bo"}} {
+		status, raw := fetch(t, i, "/users/ada/subscribers?page=true", who)
+		got := strings.Count(string(raw), "https://b.example/users/")
+		if status != 200 || got != len(want) || !strings.Contains(string(raw), `"totalItems":`+strconv.Itoa(len(want))) {
+			t.Errorf("subscribers: %d %s, want %s", status, raw, want)
+		}
+		for _, name := range want {
+			if !strings.Contains(string(raw), "https://b.example/users/"+name) {
+				t.Errorf("%s is not among %s", name, raw)
+			}
+		}
+	}
+
 	// The album follows its tracks, and goes with the last one.
 	i.Change(t, rain.ID, map[string]any{"state": media.Unpublished})
 	i.Change(t, steam.ID, map[string]any{"album": ""})

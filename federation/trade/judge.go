@@ -7,6 +7,7 @@ import (
 
 	"antiphon/federation/inbox"
 	"antiphon/media/access"
+	"antiphon/payments/pool"
 	"antiphon/payments/purchase"
 	"antiphon/payments/subscription"
 	"antiphon/vocab"
@@ -42,7 +43,8 @@ func (s *Service) judged(act inbox.Handler) inbox.Handler {
 func (s *Service) final(ctx context.Context, in inbox.Incoming, err error) (bool, error) {
 	var byAccess *access.Refusal
 	var byPurchase *purchase.Refusal
-	if errors.As(err, &byAccess) || errors.As(err, &byPurchase) {
+	var byPool *pool.Refusal
+	if errors.As(err, &byPool) || errors.As(err, &byAccess) || errors.As(err, &byPurchase) {
 		return true, nil
 	}
 	for _, known := range []error{errSender, access.ErrNotYours, proof.ErrForm, proof.ErrSignature, vocab.ErrInvalid, jsonld.ErrMalformed, jsonld.ErrLimit} {

@@ -91,7 +91,7 @@ func (s *Service) offerAgreement(ctx context.Context, in inbox.Incoming) error {
 // priceOf reads a price; what is free may name no asset.
 func priceOf(p vocab.Price) (amount.Amount, error) {
 	if p.Free() && p.Asset == "" {
-		return amount.New(0, amount.None), nil
+		return amount.Amount{}, nil
 	}
 	return amount.Parse(p.Amount, p.Asset)
 }
@@ -225,6 +225,9 @@ func (s *Service) rejected(ctx context.Context, in inbox.Incoming) error {
 	if words == "" {
 		words = "The seller turned the offer down without a reason."
 	}
+	if asked, err := s.membershipRejected(ctx, in, words); err != nil || asked {
+		return err
+	}
 	if wished, err := s.subscriptionRejected(ctx, in.Actor.URI, object, words); err != nil || wished {
 		return err
 	}
@@ -255,6 +258,9 @@ func (s *Service) receipt(ctx context.Context, in inbox.Incoming) error {
 	r, err := vocab.ReadReceipt(verified.Raw)
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
+	}
+	if r.Ground == vocab.GroundMembership && r.Agreement == "" {
+		return s.poolReceipt(ctx, r, verified.Raw)
 	}
 	if err := s.fits(ctx, r); err != nil {
 		return err
@@ -309,6 +315,9 @@ func (s *Service) grant(ctx context.Context, in inbox.Incoming) error {
 	keys, err := s.proofKeys(ctx, in.Actor)
 	if err != nil {
 		return err
+	}
+	if g.Agreement == "" {
+		return s.poolGrant(ctx, g, verified.Raw, keys)
 	}
 	err = s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		err := s.Purchases.GrantArrived(tx, in.Actor.URI, g.Agreement, g.ID, g.To, g.Product, g.ReceivingKey, g.RequestingKey)

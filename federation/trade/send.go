@@ -174,6 +174,11 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 	} else if is {
 		return s.keepForGuest(ctx, uri)
 	}
+	if g.Agreement == "" {
+		if err := s.sendPoolReceipt(ctx, g); err != nil {
+			return err
+		}
+	}
 	raw, err := s.signed(ctx, uri, g.AttributedTo, func() (map[string]any, error) { return g.Object(), nil })
 	if err != nil {
 		return err

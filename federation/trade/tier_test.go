@@ -128,7 +128,7 @@ type shop struct {
 	bank          *bank
 }
 
-func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank) *shop {
+func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank, peers access.Peers) *shop {
 	t.Helper()
 	secrets, err := vault.New(make([]byte, 32), rand.Reader)
 	need(t, err)
@@ -141,7 +141,7 @@ func openShop(t testing.TB, dsn string, clock *testkit.Clock, b *bank) *shop {
 		s.purchases = purchase.New(i.BaseURL, purchase.Parts{DB: i.DB, Jobs: i.Queue, Payer: b, Log: log, Now: clock.Now, Rand: rand.Reader})
 		s.purchases.Register(i.Queue)
 		s.room = access.New(access.Config{BaseURL: i.BaseURL}, access.Parts{
-			DB: i.DB, Jobs: i.Queue, Vault: secrets, Store: store, Peers: &helpers{}, Fetch: nowhere{}, Log: log, Now: clock.Now, Rand: rand.Reader,
+			DB: i.DB, Jobs: i.Queue, Vault: secrets, Store: store, Peers: peers, Fetch: nowhere{}, Log: log, Now: clock.Now, Rand: rand.Reader,
 		})
 		s.room.Register(i.Queue)
 		s.subscriptions = subscription.New(i.BaseURL, subscription.Parts{
@@ -233,7 +233,7 @@ func TestASubscriptionOverTwoServers(t *testing.T) {
 	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
 		ctx := t.Context()
 		clock, b := testkit.NewClock(time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC)), &bank{}
-		seller, home := openShop(t, fresh(), clock, b), openShop(t, fresh(), clock, b)
+		seller, home := openShop(t, fresh(), clock, b, &helpers{}), openShop(t, fresh(), clock, b, &helpers{})
 		ada := seller.User(t, "ada", actor.Artist)
 		lin, receiving := home.listener(t, "lin")
 		one, key := seller.track(t, ada.URI, "one")

@@ -45,9 +45,11 @@ type Parts struct {
 	Subscriptions *subscription.Service
 	Remind        func(ctx context.Context, tx *gorm.DB, h subscription.Held, days int, words string) error
 	RemindWords   func(h subscription.Held, days int, words string) string
-	Jobs          *jobs.Queue
-	Log           *slog.Logger
-	Now           func() time.Time
+	// Pool is nil where there is no listening pool.
+	Pool *PoolParts
+	Jobs *jobs.Queue
+	Log  *slog.Logger
+	Now  func() time.Time
 }
 
 // Service sends and receives.
@@ -69,6 +71,7 @@ func (s *Service) Register(q *jobs.Queue) {
 	worker(q, func(ctx context.Context, f access.GrantRevoked) error { return s.sendRevocation(ctx, f.Grant) })
 	worker(q, s.tellKeys)
 	s.registerSubscriptions(q)
+	s.registerPool(q)
 }
 
 // Receive registers what arrives.
@@ -87,6 +90,7 @@ func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbAccept, string(vocab.VerbDelete), s.judged(s.erased))
 	in.Handle(vocab.VerbAccept, string(vocab.KindAccessGrant), s.judged(s.arrived))
 	s.receiveSubscriptions(in)
+	s.receivePool(in)
 	in.Recognize(func(ctx context.Context, uri string) (string, error) {
 		if agreed, err := s.Purchases.Agreed(ctx, uri); err != nil || agreed {
 			return string(vocab.KindAgreement), err
@@ -148,7 +152,8 @@ func (s *Service) kept(ctx context.Context, uri string) ([]byte, error) {
 // send keeps an object, if there is one, and queues its activity, in one transaction. An activity that was sent before
 // is not sent again.
 func (s *Service) send(ctx context.Context, o *outbox.Object, a vocab.Activity) error {
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	// Many are sent at once on the first of a month: those of the same moment share a commit.
+	return s.DB.Tx(db.Grouped(ctx), func(ctx context.Context, tx *gorm.DB) error {
 		if o != nil {
 			if err := s.Outbox.Store(ctx, tx, *o); err != nil {
 				return err

@@ -51,6 +51,8 @@ type Options struct {
 	MaxAttempts int
 	// At is when it is tried first; now when zero.
 	At time.Time
+	// After is how long after it was inserted it is tried first.
+	After time.Duration
 	// Once makes a second insert with the same arguments do nothing, also after the first has ended.
 	Once bool
 }
@@ -136,7 +138,7 @@ func (q *Queue) Open() error {
 		RescueStuckJobsAfter: 2 * time.Hour,
 		JobTimeout:           -1,
 		Queues: map[string]river.QueueConfig{
-			Default: {MaxWorkers: 4}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
+			Default: {MaxWorkers: 16}, Media: {MaxWorkers: 1, FetchPollInterval: slowPoll}, Inbox: {MaxWorkers: 4, FetchPollInterval: slowPoll},
 		},
 	})
 	if err != nil {
@@ -194,6 +196,9 @@ func (q *Queue) Insert(ctx context.Context, tx *gorm.DB, args Args) error {
 	if o, ok := args.(Optioned); ok {
 		options := o.Options()
 		opts.Queue, opts.MaxAttempts, opts.ScheduledAt = options.Queue, options.MaxAttempts, options.At
+		if options.After > 0 {
+			opts.ScheduledAt = time.Now().Add(options.After)
+		}
 		if options.Once {
 			opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.JobStates()}
 		}

@@ -143,7 +143,7 @@ func (s *Service) register(ctx context.Context, blocks []media.Block, owner, ori
 // Refetch brings home what a changed track leads to, for each grant of it that is kept here; the job goes with tx.
 func (s *Service) Refetch(ctx context.Context, tx *gorm.DB, track string) error {
 	var items []itemRow
-	if err := tx.WithContext(ctx).Where("track = ?", track).Find(&items).Error; err != nil {
+	if err := tx.WithContext(ctx).Where("track = ? AND state <> ?", track, itemLent).Find(&items).Error; err != nil {
 		return fmt.Errorf("read grants of %s: %w", track, err)
 	}
 	for _, item := range items {

@@ -154,7 +154,7 @@ func (s *Service) grow(ctx context.Context, uri string) error {
 
 // proxiesOf are the proxies of a set that still would hold fragments, and others in the place of those that would not.
 func (s *Service) proxiesOf(ctx context.Context, g grantRow, set setRow) ([]Proxy, error) {
-	candidates, err := s.candidates(ctx, g.Artist, g.Buyer)
+	candidates, err := s.candidates(ctx, g.Artist, g.Buyer, g.Product)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (s *Service) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 
 // first makes the first set of a new grant.
 func (s *Service) first(ctx context.Context, g grantRow) (*Prepared, error) {
-	candidates, err := s.candidates(ctx, g.Artist, g.Buyer)
+	candidates, err := s.candidates(ctx, g.Artist, g.Buyer, g.Product)
 	if err != nil {
 		return nil, err
 	}

@@ -33,11 +33,17 @@ type Holder struct {
 // StateErased says that a proxy has confirmed that it erased what it held.
 const StateErased = "erased"
 
-// Issued returns what an artist has granted, the latest first, of one product or with an empty product of all.
+// notOfPool leaves out what members of the pool are granted by the month, which they did not buy.
+const notOfPool = "NOT EXISTS (SELECT 1 FROM products WHERE products.uri = grants.product AND products.kind = 'pool')"
+
+// Issued returns what an artist has granted, the latest first, of one product or with an empty product of all that are
+// sold.
 func (s *Service) Issued(ctx context.Context, artist, product string, offset, limit int) ([]Issued, error) {
 	q := s.db.Read.WithContext(ctx).Where("artist = ?", artist)
 	if product != "" {
 		q = q.Where("product = ?", product)
+	} else {
+		q = q.Where(notOfPool)
 	}
 	var rows []grantRow
 	if err := q.Order("created_at DESC, uri").Offset(offset).Limit(limit).Find(&rows).Error; err != nil {
@@ -67,6 +73,8 @@ func (s *Service) CountIssued(ctx context.Context, artist, product string) (int6
 	q := s.db.Read.WithContext(ctx).Model(&grantRow{}).Where("artist = ?", artist)
 	if product != "" {
 		q = q.Where("product = ?", product)
+	} else {
+		q = q.Where(notOfPool)
 	}
 	var n int64
 	if err := q.Count(&n).Error; err != nil {

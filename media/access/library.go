@@ -30,7 +30,9 @@ type keptGrant struct {
 	EndTime   *time.Time
 	RevokedAt *time.Time
 	// Reason is what the artist said when taking the grant back.
-	Reason     string
+	Reason string
+	// Pool is set for what a member of the pool was granted for a month.
+	Pool       bool
 	UpdatedAt  time.Time
 	ReceivedAt time.Time
 }
@@ -49,6 +51,8 @@ func (itemRow) TableName() string { return "grant_items" }
 const (
 	itemWaiting = "waiting"
 	itemKept    = "kept"
+	// itemLent is one of the pool: its blocks come home as they are played.
+	itemLent = "lent"
 )
 
 // Kept is a grant in a user's library.
@@ -58,6 +62,8 @@ type Kept struct {
 	Raw        []byte
 	Keys       map[string]string
 	ReceivedAt time.Time
+	// Pool is set for what the pool lends.
+	Pool bool
 }
 
 // TakeGrant keeps a grant for its buyer inside tx, after signature, proof and agreement were checked. keys are the
@@ -70,6 +76,16 @@ func (s *Service) TakeGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw
 // KeepGrant is TakeGrant for a grant in whose buyer's place somebody else stands here: the account that a guest has
 // become.
 func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g vocab.Grant, raw []byte, keys map[string]string) error {
+	return s.keepGrant(ctx, tx, holder, false, g, raw, keys)
+}
+
+// TakePoolGrant is TakeGrant for what a member of the pool is granted for a month: it is no part of what the member owns,
+// and nothing is fetched before it is played.
+func (s *Service) TakePoolGrant(ctx context.Context, tx *gorm.DB, g vocab.Grant, raw []byte, keys map[string]string) error {
+	return s.keepGrant(ctx, tx, g.To, true, g, raw, keys)
+}
+
+func (s *Service) keepGrant(ctx context.Context, tx *gorm.DB, holder string, pool bool, g vocab.Grant, raw []byte, keys map[string]string) error {
 	for _, item := range g.Items {
 		if _, err := umbral.ParseCapsule(item.Capsule); err != nil {
 			return &Refusal{"bad-grant", "A capsule of the grant is damaged."}
@@ -100,6 +116,7 @@ func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g v
 	row := keptGrant{
 		URI: g.ID, Buyer: holder, Artist: g.AttributedTo, Product: g.Product, Agreement: g.Agreement, Receipt: g.Receipt, Raw: raw,
 		Keys: snapshot, EndTime: g.EndTime, RevokedAt: old.RevokedAt, UpdatedAt: g.Updated, ReceivedAt: s.utc(),
+		Pool: pool,
 	}
 	if g.StartTime.After(s.now()) {
 		row.StartTime = &g.StartTime
@@ -107,8 +124,12 @@ func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g v
 	if err := tx.Save(&row).Error; err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
+	state := itemWaiting
+	if pool {
+		state = itemLent
+	}
 	for _, item := range g.Items {
-		if err := tx.Save(&itemRow{GrantURI: g.ID, Track: item.Track, Manifest: item.Manifest, State: itemWaiting}).Error; err != nil {
+		if err := tx.Save(&itemRow{GrantURI: g.ID, Track: item.Track, Manifest: item.Manifest, State: state}).Error; err != nil {
 			return fmt.Errorf("keep item: %w", err)
 		}
 		err := media.Register(tx, media.Block{
@@ -116,6 +137,9 @@ func (s *Service) KeepGrant(ctx context.Context, tx *gorm.DB, holder string, g v
 		})
 		if err != nil {
 			return err
+		}
+		if pool {
+			continue
 		}
 		if err := s.jobs.Insert(ctx, tx, fetchTrack{Grant: g.ID, Track: item.Track}); err != nil {
 			return err
@@ -156,7 +180,7 @@ func (s *Service) GrantOf(ctx context.Context, buyer, track string) (Kept, error
 	if err != nil {
 		return Kept{}, err
 	}
-	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt}
+	k := Kept{URI: row.URI, Buyer: row.Buyer, Artist: row.Artist, Product: row.Product, Raw: row.Raw, ReceivedAt: row.ReceivedAt, Pool: row.Pool}
 	return k, json.Unmarshal([]byte(row.Keys), &k.Keys)
 }
 
@@ -186,7 +210,7 @@ func (s *Service) Withdrawals(ctx context.Context, buyer string, limit int) ([]W
 	var rows []Withdrawn
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
 		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.reason AS reason, grants_held.revoked_at AS revoked_at").
-		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NOT NULL", buyer).
+		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NOT NULL AND NOT grants_held.pool", buyer).
 		Where("NOT EXISTS (SELECT 1 FROM grants_held h JOIN grant_items i ON i.grant_uri = h.uri WHERE h.buyer = grants_held.buyer" +
 			" AND i.track = grant_items.track AND h.revoked_at IS NULL)").
 		Order("grants_held.revoked_at DESC, grant_items.track").Limit(limit).Scan(&rows).Error
@@ -197,14 +221,16 @@ func (s *Service) Withdrawals(ctx context.Context, buyer string, limit int) ([]W
 type Owned struct {
 	Track, Artist, Grant string
 	ReceivedAt           time.Time
+	// Ends is when the grant ends, as one of a tier does; nil for good.
+	Ends *time.Time
 }
 
-// Library returns what a buyer owns, newest first.
+// Library returns what a buyer owns, newest first; what the pool lends is not among it.
 func (s *Service) Library(ctx context.Context, buyer string, offset, limit int) ([]Owned, error) {
 	var owned []Owned
 	err := s.db.Read.WithContext(ctx).Table("grants_held").Joins("JOIN grant_items ON grant_items.grant_uri = grants_held.uri").
-		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at").
-		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL", buyer).Where(standing, s.now().UTC(), s.now().UTC()).
+		Select("grant_items.track AS track, grants_held.artist AS artist, grants_held.uri AS \"grant\", grants_held.received_at AS received_at, grants_held.end_time AS ends").
+		Where("grants_held.buyer = ? AND grants_held.revoked_at IS NULL AND NOT grants_held.pool", buyer).Where(standing, s.now().UTC(), s.now().UTC()).
 		Order("grants_held.received_at DESC, grant_items.track").Offset(offset).Limit(limit).Scan(&owned).Error
 	return owned, err
 }

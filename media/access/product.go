@@ -22,6 +22,9 @@ const (
 	KindTrack   = "track"
 	KindRelease = "release"
 	KindTier    = "tier"
+	// KindPool is what an artist has in the listening pool, by months as a tier is. It is not sold, and it is granted by
+	// this instance alone, without other proxies.
+	KindPool = "pool"
 )
 
 // Product is what is sold: a track or a release for good, or the tracks of a tier for a period. What a version holds
@@ -30,7 +33,7 @@ type Product struct {
 	ID     string `gorm:"primaryKey"`
 	URI    string
 	Artist string
-	// Kind is [KindTrack], [KindRelease] or [KindTier].
+	// Kind is [KindTrack], [KindRelease], [KindTier] or [KindPool].
 	Kind string
 	Name string
 	// Track is the one that a product of kind track holds; empty for the other kinds.
@@ -213,7 +216,7 @@ func (s *Service) product(ctx context.Context, query, value string) (Product, er
 	return p, err
 }
 
-// OnSale returns the tracks and releases that an artist sells for money, the latest first, at most limit.
+// OnSale returns what an artist sells for money and for good, the latest first, at most limit.
 func (s *Service) OnSale(ctx context.Context, artist string, limit int) ([]Product, error) {
 	var rows []Product
 	err := s.db.Read.WithContext(ctx).Where("artist = ? AND open = ? AND units <> '0' AND kind <> ?", artist, true, KindTier).Order("created_at DESC, id").Limit(limit).Find(&rows).Error

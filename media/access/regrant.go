@@ -72,6 +72,9 @@ func (s *Service) PrepareAgain(ctx context.Context, earlier string, r Request) (
 		Agreement: r.Agreement, Receipt: r.Receipt, ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
 		SetNumber: 1, StartTime: now, EndTime: old.EndTime, UpdatedAt: now, CreatedAt: now,
 	}
+	if old.StartTime.After(now) {
+		g.StartTime = old.StartTime.UTC() // a month that was paid ahead
+	}
 	p, err := s.first(ctx, g)
 	if err != nil {
 		return nil, err

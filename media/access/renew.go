@@ -194,7 +194,7 @@ func (s *Service) answers(ctx context.Context, grant string, number int) (answer
 
 // substitutes are the proxies of a better set than one that stands as a says; none when there is no better one.
 func (s *Service) substitutes(ctx context.Context, g grantRow, a answered, threshold int) ([]Proxy, error) {
-	candidates, err := s.candidates(ctx, g.Artist, g.Buyer)
+	candidates, err := s.candidates(ctx, g.Artist, g.Buyer, g.Product)
 	if err != nil {
 		return nil, err
 	}

@@ -52,13 +52,16 @@ type madeSet struct {
 }
 
 // candidates are this instance and all others that would hold a fragment of a grant of artist to buyer: the buyer's own
-// first among them, and those that have not answered lately last.
-func (s *Service) candidates(ctx context.Context, artist, buyer string) ([]Proxy, error) {
+// first among them, and those that have not answered lately last. Of the pool, this instance alone holds one.
+func (s *Service) candidates(ctx context.Context, artist, buyer, product string) ([]Proxy, error) {
 	public, number, err := s.SealingKey(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("own sealing key: %w", err)
 	}
 	all := []Proxy{{Actor: s.InstanceActor(), Reencrypt: s.ReencryptURL(), SealingKeyID: s.sealingKeyID(number), SealingKey: public}}
+	if p, err := s.Product(ctx, product); err != nil || p.Kind == KindPool {
+		return all, err
+	}
 	chosen, err := s.Chosen(ctx, artist)
 	if err != nil {
 		return nil, err

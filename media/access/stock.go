@@ -51,9 +51,10 @@ func tracksOf(rows []stockRow) []string {
 type Stock struct {
 	// ID is the product's: 26 letters. A product that does not exist is made, free and not on sale.
 	ID string
-	// Artist is whose product it is, and whose tracks. Kind is [KindRelease] or [KindTier]; it never changes.
+	// Artist is whose product it is, and whose tracks. Kind is [KindRelease], [KindTier] or [KindPool]; it never
+	// changes.
 	Artist, Kind, Name string
-	// Version is a tier's period; what the product is at present never goes down by it. For a release it is 0, and follows from what is changed: it goes up
+	// Version is a tier's or a pool's period; what the product is at present never goes down by it. For a release it is 0, and follows from what is changed: it goes up
 	// when a track is taken out, because a key that opens what one has not bought must not be sold.
 	Version int
 	// Tracks are 1 to 500 URIs of local tracks, in order, each once. Each has its own product already.
@@ -78,7 +79,8 @@ type Stocked struct {
 // runs outside of any transaction. What is added goes to all who were granted a version of a release, and to all who were
 // granted the same period of a tier; what is taken out stays with those who have it.
 func (s *Service) Stock(ctx context.Context, in Stock) (*Stocked, error) {
-	if in.Kind != KindRelease && in.Kind != KindTier || in.ID == "" || (in.Kind == KindTier) != (in.Version > 0) {
+	monthly := in.Kind == KindTier || in.Kind == KindPool
+	if in.Kind != KindRelease && !monthly || in.ID == "" || monthly != (in.Version > 0) {
 		return nil, fmt.Errorf("a stock of kind %q and version %d", in.Kind, in.Version)
 	}
 	if n := len(in.Tracks); n == 0 || n > vocab.MaxItems {

@@ -31,7 +31,7 @@ func (s *Service) Tend(ctx context.Context) {
 // Round is one round of [Service.Tend]. What fails does not keep the rest from being done.
 func (s *Service) Round(ctx context.Context) error {
 	var failed []error
-	for _, work := range []func(context.Context) error{s.readSellers, s.expire, s.lacking, s.drop, s.forgetNonces, s.writeTally, s.probe} {
+	for _, work := range []func(context.Context) error{s.readSellers, s.expire, s.forgetLent, s.lacking, s.drop, s.forgetNonces, s.writeTally, s.probe} {
 		if ctx.Err() != nil {
 			break
 		}

@@ -20,9 +20,6 @@ type Amount struct {
 	Asset Asset `json:"asset"`
 }
 
-// None is the asset of what is free where no asset was ever chosen: ISO 4217's word for no currency.
-const None Asset = "iso4217:XXX"
-
 // New is n of the smallest units of the asset.
 func New(n uint64, asset Asset) Amount { return Amount{Units: NewUnits(n), Asset: asset} }
 

@@ -181,7 +181,7 @@ func (s *Service) Begin(ctx context.Context, r Request) (Purchase, error) {
 	begin := func(ctx context.Context, tx *gorm.DB) error {
 		var old Purchase
 		err := tx.Where("buyer = ? AND product = ? AND period = ? AND state <> ? AND NOT gift AND regrants = ''", r.Buyer, r.Product, r.Period, Refused).Order("created_at DESC").Take(&old).Error
-		if err == nil && !s.stale(old) && !r.Gift && (old.State == Granted || r.Code == old.Code && (old.settled() || old.Units == r.Amount.Units)) {
+		if err == nil && !s.stale(old) && !r.Gift && (old.State == Granted || old.Doubt || r.Period > 0 && old.State == Offered || r.Code == old.Code && (old.settled() || old.Units == r.Amount.Units)) {
 			p = old
 			return nil
 		}

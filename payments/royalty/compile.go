@@ -19,6 +19,8 @@ type Listener struct {
 	// Carried is what is left of months in which this listener heard nothing, and Months how many these were.
 	Carried Micro
 	Months  int
+	// Lapsed is who has not paid for this month, and is here for what is left of earlier ones.
+	Lapsed bool
 }
 
 // Statement is what a month comes to on one node. It sums: Payments × Fee = Operator + Pool, and
@@ -44,7 +46,7 @@ type Statement struct {
 // Days are the lines of each day's report, each in the order of their bytes, with one line for a listener and a track.
 type Days []iter.Seq2[Line, error]
 
-// Compile divides the money of all who paid. Listeners come in the order of their pseudonyms, each once. Lines of
+// Compile divides the money of all who paid, and of who is left with some from earlier months. Listeners come in the order of their pseudonyms, each once. Lines of
 // somebody who is not among them are an error: a listener without a payment. Split lines are given to emit in
 // the order of the tree: by pseudonym, then by rank. At most one listener and the totals are held in memory.
 func Compile(policy Policy, month Month, listeners iter.Seq2[Listener, error], days Days, emit func(SplitLine) error, carry func(Listener) error) (Statement, error) {
@@ -69,6 +71,9 @@ func Compile(policy Policy, month Month, listeners iter.Seq2[Listener, error], d
 		heard, err := lines.of(who.Pseudonym)
 		if err != nil {
 			return c.out, err
+		}
+		if who.Lapsed && (len(heard) > 0 || who.Carried == 0) {
+			return c.out, fmt.Errorf("%w: %s was heard, or has nothing left, and did not pay", ErrInvalid, who.Pseudonym)
 		}
 		if err := c.add(who, heard); err != nil {
 			return c.out, err
@@ -97,10 +102,13 @@ type compiler struct {
 
 // add divides the money of one listener.
 func (c *compiler) add(who Listener, heard []Heard) error {
+	c.out.CarryIn += who.Carried
+	if who.Lapsed {
+		return c.keep(who)
+	}
 	c.out.Payments++
 	c.out.Operator += Operator
 	c.out.Pool += Pool
-	c.out.CarryIn += who.Carried
 	parts, err := divide(c.policy, c.out.Month, who.Pseudonym, Pool+who.Carried, heard)
 	if err != nil {
 		return err
@@ -121,7 +129,9 @@ func (c *compiler) add(who Listener, heard []Heard) error {
 
 // keep carries the money of somebody who heard nothing, or gives it to the fund when that has gone on for too long.
 func (c *compiler) keep(who Listener) error {
-	who.Carried += Pool
+	if !who.Lapsed {
+		who.Carried += Pool
+	}
 	who.Months++
 	if who.Months > c.policy.CarryMonths {
 		c.out.Fund += who.Carried

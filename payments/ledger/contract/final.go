@@ -134,8 +134,8 @@ func (f FinalStatement) rulings(s State, report Statement) error {
 		return fmt.Errorf("%w: disputes withhold %s, not %s", ErrSum, withheld, f.Held)
 	}
 	switch {
-	case len(changed) == 1 && !changed[""]:
-		// One recomputation was agreed on.
+	case len(changed) == 1 && !changed[""] && report.Held == 0:
+		// One recomputation was agreed on, and nothing else was decided since the report.
 		if !changed[f.SplitsRoot] {
 			return fmt.Errorf("%w: the ruling has another root of the splits", ErrSum)
 		}

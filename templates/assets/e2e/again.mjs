@@ -26,6 +26,20 @@ await tell(async (report, open) => {
   await file.saveAs(setting.keep);
   await page.locator(".downloads [role=status]:has-text('Saved')").waitFor();
   await picture(lin, "track-kept");
+
+  note("keep all");
+  // The window that asks for a place cannot be answered here.
+  await page.addInitScript(() => delete window.showSaveFilePicker);
+  await page.goto(`${lin.base}/release?uri=${encodeURIComponent(setting.release)}`);
+  const all = page.locator("[data-module=zip] button[data-format=mp3]");
+  await all.waitFor();
+  const coming = page.waitForEvent("download");
+  await all.click();
+  const archive = await coming;
+  report.archiveName = archive.suggestedFilename();
+  await archive.saveAs(setting.keepAll);
+  await picture(lin, "release-kept");
+
   // A page that is left says what was heard on it.
   await page.goto(`${lin.base}/about`);
 });

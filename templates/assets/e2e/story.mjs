@@ -16,6 +16,7 @@ await tell(async (report, open) => {
   await publish(ada, report);
   await buy(lin, report);
   await play(lin, report);
+  await release(ada, lin, report);
   await talk(ada, lin, report);
   await rest(ada, lin);
 });
@@ -141,6 +142,29 @@ async function play(lin, report) {
   await page.waitForFunction((at) => window.audio.currentTime > at + 11, at);
   await page.click("#player [data-toggle]");
   await page.waitForFunction(() => window.audio.paused);
+}
+
+// The artist makes a release of the track, which the listener gets for nothing.
+async function release(ada, lin, report) {
+  note("release");
+  await ada.page.goto(`${ada.base}/releases/new`);
+  await ada.page.fill("#title", "Boiler Songs");
+  await ada.page.fill(".places .place", "1");
+  await ada.page.fill("#price", "0");
+  await ada.page.click('button[value="publish"]');
+  await ada.page.waitForURL(/\/albums\//);
+  report.release = new URL(ada.page.url()).origin + new URL(ada.page.url()).pathname;
+  await picture(ada, "release");
+  const { page } = lin;
+  await page.goto(`${lin.base}/release?uri=${encodeURIComponent(report.release)}`);
+  await page.click(".album-buy a.button");
+  await page.locator('[data-key-words][data-state="match"]').waitFor();
+  await picture(lin, "buy-release");
+  await page.click('.buy-go button:not([name="gift"])');
+  await page.locator('.orderpage [data-module="order"][data-state="yours"]').waitFor();
+  await page.goto(`${lin.base}/release?uri=${encodeURIComponent(report.release)}`);
+  await page.locator("[data-module=zip] button").first().waitFor();
+  await picture(lin, "release-yours");
 }
 
 // The listener says something about the track and likes it; the artist reads that and answers; a stranger is led home.

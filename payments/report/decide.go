@@ -1,0 +1,135 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"antiphon/payments/ledger/contract"
+	"antiphon/payments/royalty"
+)
+
+// DecisionState is what becomes of plays that a rule has marked.
+type DecisionState string
+
+// The states. A rule that only tells makes a note; one that is applied holds.
+const (
+	Noted   DecisionState = "noted"
+	Held    DecisionState = "held"
+	Paid    DecisionState = "paid"
+	Removed DecisionState = "removed"
+)
+
+// Decision is on one listener's plays of one artist in a month.
+type Decision struct {
+	Month     royalty.Month `gorm:"primaryKey"`
+	Pseudonym string        `gorm:"primaryKey"`
+	Artist    string        `gorm:"primaryKey"`
+	// Rule is such as "R6", of the Policy of that version; Evidence is the hash of what it looked at.
+	Rule     string
+	Policy   int
+	Evidence string
+	State    DecisionState
+	// Appeal are the words of somebody who says that it is wrong.
+	Appeal    string
+	DecidedBy string
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
+}
+
+// TableName is gorm's name for the table.
+func (Decision) TableName() string { return "report_decisions" }
+
+// suspect is a decision to make, or a note, as the policy says of the rule.
+func (s *Service) suspect(policy contract.Policy, month royalty.Month, pseudonym, artist, rule, evidence string) Decision {
+	d := Decision{
+		Month: month, Pseudonym: pseudonym, Artist: artist, Rule: rule, Policy: policy.Version, Evidence: evidence, State: Held, UpdatedAt: s.Now().UTC(),
+	}
+	if slices.Contains(policy.ReportOnly, rule) {
+		d.State = Noted
+	}
+	return d
+}
+
+// suspectAll writes what the rules that look at a whole month say. What was decided before stays decided.
+func (s *Service) suspectAll(ctx context.Context, month royalty.Month, policy contract.Policy) error {
+	if s.Suspect == nil {
+		return nil
+	}
+	var all []Suspicion
+	err := s.Suspect(ctx, month, func(x Suspicion) error {
+		if slices.Contains(policy.Rules, x.Rule) {
+			all = append(all, x)
+		}
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		for _, x := range all {
+			pseudonym, err := s.Pseudonyms.Of(ctx, tx, month, x.Listener)
+			if err != nil {
+				return err
+			}
+			d := s.suspect(policy, month, pseudonym, x.Artist, x.Rule, x.Evidence)
+			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&d).Error; err != nil {
+				return fmt.Errorf("write decision: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// Decisions are those of a month, in order; only those in the given states when there are any.
+func (s *Service) Decisions(ctx context.Context, month royalty.Month, states ...DecisionState) ([]Decision, error) {
+	q := s.DB.Read.WithContext(ctx).Where("month = ?", month)
+	if len(states) > 0 {
+		q = q.Where("state IN ?", states)
+	}
+	var out []Decision
+	if err := q.Order("pseudonym, artist").Find(&out).Error; err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return out, nil
+}
+
+// Decide pays or removes what was held, by somebody's decision. It can be changed until the final statement is made,
+// and then is [ErrNotYet] no longer but an error of the contract's; see ErrLate there.
+func (s *Service) Decide(ctx context.Context, month royalty.Month, pseudonym, artist string, state DecisionState, by string) error {
+	if state != Paid && state != Removed && state != Held {
+		return fmt.Errorf("%w: to %q", ErrUnknown, state)
+	}
+	return s.change(ctx, month, pseudonym, artist, map[string]any{"state": state, "decided_by": by})
+}
+
+// Appeal keeps the words of somebody who says that a decision is wrong, for who decides.
+func (s *Service) Appeal(ctx context.Context, month royalty.Month, pseudonym, artist, words string) error {
+	const most = 2000
+	if len(words) > most {
+		words = words[:most]
+	}
+	return s.change(ctx, month, pseudonym, artist, map[string]any{"appeal": words})
+}
+
+func (s *Service) change(ctx context.Context, month royalty.Month, pseudonym, artist string, values map[string]any) error {
+	if _, err := contract.Finally(ctx, s.Book, month, s.config.Node); err == nil {
+		return fmt.Errorf("%w: %s is final", contract.ErrLate, month)
+	} else if !errors.Is(err, contract.ErrUnknown) {
+		return err
+	}
+	values["updated_at"] = s.Now().UTC()
+	res := s.DB.Write.WithContext(ctx).Model(&Decision{}).
+		Where("month = ? AND pseudonym = ? AND artist = ? AND state <> ?", month, pseudonym, artist, Noted).Updates(values)
+	if res.Error != nil {
+		return fmt.Errorf("write decision: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("%w: nothing of %s is held", ErrUnknown, artist)
+	}
+	return nil
+}

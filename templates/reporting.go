@@ -1,0 +1,132 @@
+package templates
+
+// Months is the admins' page of one month of the pool: what every instance has reported, what waits for a decision, and
+// who is to be paid.
+type Months struct {
+	Layout
+	// Month is such as "2026-10"; Earlier and Later lead to its neighbors.
+	Month, Earlier, Later string
+	Statements            []MonthStatement
+	Findings              []MonthFinding
+	Decisions             []MonthDecision
+	// Payouts are those of this instance, when they are listed; Asset says what they are sent in.
+	Payouts []MonthPayout
+	// Error says in words why the last thing that was asked for was refused.
+	Error string
+}
+
+func (*Months) page() string { return "admin_months" }
+
+// MonthStatement is what an instance has reported of a month. Amounts are dollars, as text.
+type MonthStatement struct {
+	Host string
+	// Own is whether it is this instance, Final whether it is the final statement.
+	Own, Final                            bool
+	Payments, Listeners, Artists          int
+	Pool, Splits, Held, CarryIn, CarryOut string
+	SplitsRoot                            string
+	Days                                  int
+}
+
+// MonthFinding is something that does not come out.
+type MonthFinding struct {
+	Host, Kind, Words string
+	// Artist is the actor that it is about, when a dispute can be opened about its part.
+	Artist string
+}
+
+// MonthDecision is one listener's plays of one artist that a rule has marked.
+type MonthDecision struct {
+	Pseudonym, Artist, Rule, State, Appeal string
+	// Open says that it can still be decided.
+	Open bool
+}
+
+// MonthPayout is one line of the list.
+type MonthPayout struct {
+	Artist, Payee, Dollars, Address, State, Remark, Ref string
+	CanSend                                             bool
+}
+
+// Disputes is the admins' page of disputes.
+type Disputes struct {
+	Layout
+	Rows []DisputeRow
+	// Host, Month and Artist fill the form that opens one; Error says why it was refused.
+	Host, Month, Artist, Error string
+}
+
+func (*Disputes) page() string { return "admin_disputes" }
+
+// DisputeRow is one dispute.
+type DisputeRow struct {
+	ID, Host, Month, Reason, State, Slice string
+	// Artist is the URI when it is known here, else empty.
+	Artist string
+	// Until is the end of the step that it is in.
+	Until string
+	// Votes are "host: verdict"; Verdict is the ruling's, empty before.
+	Votes   []string
+	Verdict string
+	// CanVote and CanAppeal say what this instance may do.
+	CanVote, CanAppeal bool
+}
+
+// Statements is an artist's page of what the pool has paid.
+type Statements struct {
+	Layout
+	Months []StatementMonth
+	// Asset and Address are where the artist is paid, Assets the choices.
+	Asset, Address, Error string
+}
+
+func (*Statements) page() string { return "statements" }
+
+// StatementMonth is one month, of all instances.
+type StatementMonth struct {
+	Month string
+	// Total is the sum of all rows, in dollars.
+	Total string
+	Rows  []StatementRow
+}
+
+// StatementRow is what one instance says of an artist's month.
+type StatementRow struct {
+	Host      string
+	Final     bool
+	Listeners int
+	Plays     string
+	Owed      string
+	// Paid is what was sent, empty for nothing; Ref the provider's name of it.
+	Paid, Ref string
+	// Proofs is how many lines are proved; 0 for fewer than five listeners.
+	Proofs int
+	// Words say what does not hold.
+	Words string
+	// ProofURL is the statement with its proofs.
+	ProofURL string
+}
+
+// Shares is a listener's page of where the money of a month went.
+type Shares struct {
+	Layout
+	Month string
+	// Final says that nothing of it changes any more.
+	Final bool
+	Rows  []ShareRow
+	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
+	Operator, Held, Carried string
+	// Rules are those that have marked some plays.
+	Rules []string
+	// Empty says that there is nothing for this month, Unpaid that it was not paid.
+	Empty bool
+}
+
+func (*Shares) page() string { return "shares" }
+
+// ShareRow is an artist's part.
+type ShareRow struct {
+	Name, URL, Dollars string
+	// Percent of the nine dollars, rounded.
+	Percent int
+}
