@@ -134,12 +134,16 @@ func (p *Pages) KeysToSign(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	owned, err := p.owned(ctx)
+	rows, err := p.Library.Library(ctx, me, 0, maxLibrary)
 	if err != nil {
-		return err
+		return fmt.Errorf("read library: %w", err)
+	}
+	stands := map[string]bool{}
+	for _, row := range rows {
+		stands[row.Grant] = true
 	}
 	for _, b := range bought {
-		if owned[b.Track] { // what was taken back is not asked for
+		if stands[b.GrantURI] { // what was taken back is not asked for
 			out.Items = append(out.Items, signItem{b.Receipt, b.Product, b.Artist, b.Track, b.Title, b.RequestingKey})
 		}
 	}

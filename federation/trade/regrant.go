@@ -68,7 +68,7 @@ func (s *Service) regrant(ctx context.Context, in inbox.Incoming, a vocab.Agreem
 	case !old.Ends.IsZero() && !old.Ends.After(s.Now()):
 		return refuse("expired", "This has ended.")
 	}
-	standing, err := s.Access.Granted(ctx, buyer.URI, old.Product)
+	standing, err := s.Access.Standing(ctx, buyer.URI, old.Product, old.Version)
 	if err != nil {
 		return err
 	}

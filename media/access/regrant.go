@@ -42,6 +42,20 @@ func (s *Service) EarlierOf(ctx context.Context, receipt string) (Earlier, error
 	return e, nil
 }
 
+// Standing returns the grant of a version of a product that stands for a buyer and was not replaced, or "".
+func (s *Service) Standing(ctx context.Context, buyer, product string, version int) (string, error) {
+	var g grantRow
+	err := s.db.Read.WithContext(ctx).
+		Where("buyer = ? AND product = ? AND version = ? AND revoked_at IS NULL AND replaced_by = ''", buyer, product, version).Take(&g).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up grant of %s to %s: %w", product, buyer, err)
+	}
+	return g.URI, nil
+}
+
 // PrepareAgain is Prepare for a grant in the place of an earlier one: of the same items and the same end, for another
 // buyer's or other keys. The earlier one stands until [Service.Taken] says that its successor has arrived.
 func (s *Service) PrepareAgain(ctx context.Context, earlier string, r Request) (*Prepared, error) {

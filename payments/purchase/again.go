@@ -56,7 +56,7 @@ func (s *Service) BeginAgain(ctx context.Context, tx *gorm.DB, a Again) (Purchas
 func (s *Service) Outdated(ctx context.Context, buyer, receiving string) ([]Purchase, error) {
 	var rows []Purchase
 	err := s.DB.Read.WithContext(ctx).
-		Where("buyer = ? AND state = ? AND receipt <> '' AND receiving_key <> ?", buyer, Granted, receiving).
+		Where("buyer = ? AND state = ? AND NOT gift AND receipt <> '' AND receiving_key <> ?", buyer, Granted, receiving).
 		Where("NOT EXISTS (SELECT 1 FROM purchases again WHERE again.buyer = purchases.buyer AND again.regrants = purchases.receipt"+
 			" AND (again.state = ? OR again.receiving_key = ?))", Granted, receiving).
 		Order("created_at").Limit(maxOutdated).Find(&rows).Error

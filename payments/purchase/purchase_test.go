@@ -284,3 +284,99 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestLacks: what keeps the node from paying is asked of it only for what it could pay.
+func TestLacks(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.node.lacks = "Nothing is left in the channels."
+		p := w.begin(t)
+		if words := w.Lacks(t.Context(), p); words != "" {
+			t.Errorf("before the invoice: %q", words)
+		}
+		p = w.accept(t, p, w.terms())
+		if words := w.Lacks(t.Context(), p); words != w.node.lacks {
+			t.Errorf("with the invoice: %q", words)
+		}
+		w.now = w.now.Add(2 * time.Hour)
+		if words := w.Lacks(t.Context(), p); words != "" {
+			t.Errorf("after it has expired: %q", words)
+		}
+	})
+}
+
+// TestOvertaken: a grant that comes before its Accept loses neither the agreement nor the receipt that names it.
+func TestOvertaken(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p := w.begin(t)
+		must(t, w.grantArrives(t, nil))
+		if awaits, err := w.Awaits(t.Context(), artist); err != nil || !awaits {
+			t.Errorf("after the grant nothing more is awaited: %v", err)
+		}
+		p = w.accept(t, p, w.terms())
+		if p.State != purchase.Granted || p.Agreement != deal {
+			t.Fatalf("after the Accept: %+v", p)
+		}
+		must(t, w.in(t, func(tx *gorm.DB) error {
+			return w.ReceiptArrived(tx, artist, deal, "https://s.example/receipts/1", []byte("{}"), []byte("{}"))
+		}))
+		if p = w.read(t, p.ID); p.Receipt == "" || p.State != purchase.Granted {
+			t.Errorf("after the receipt: %+v", p)
+		}
+		if awaits, err := w.Awaits(t.Context(), artist); err != nil || awaits {
+			t.Errorf("with everything there, something is awaited: %v", err)
+		}
+	})
+}
+
+// TestAgain: what was bought for an earlier key is asked for anew once, again when the seller is silent, and let go.
+func TestAgain(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const buyer, receipt = "https://b.example/users/lin", "https://s.example/receipts/1"
+		p := w.accept(t, w.begin(t), w.terms())
+		must(t, w.grantArrives(t, nil))
+		must(t, w.in(t, func(tx *gorm.DB) error {
+			return w.ReceiptArrived(tx, artist, deal, receipt, []byte("{}"), []byte("{}"))
+		}))
+		outdated := func(key string, want int) {
+			t.Helper()
+			rows, err := w.Outdated(t.Context(), buyer, key)
+			if err != nil || len(rows) != want {
+				t.Errorf("for %s %d are outdated, %v", key, len(rows), err)
+			}
+		}
+		outdated("zQ3s1", 0)
+		outdated("zQ3s2", 1)
+		begin := func() (again purchase.Purchase) {
+			t.Helper()
+			must(t, w.in(t, func(tx *gorm.DB) (err error) {
+				again, err = w.BeginAgain(t.Context(), tx, purchase.Again{
+					Buyer: buyer, Artist: artist, Product: p.Product, Track: p.Track, Title: p.Title, ReceivingKey: "zQ3s2", RequestingKey: "z6Mk2", Receipt: receipt, Signed: []byte("{}"),
+				})
+				return err
+			}))
+			return again
+		}
+		again := begin()
+		if second := begin(); second.ID != again.ID {
+			t.Error("asked for twice")
+		}
+		outdated("zQ3s2", 0)
+		offer := again.Offer
+		must(t, w.AskAgain(t.Context(), buyer, again.ID))
+		if again = w.read(t, again.ID); again.Offer == offer || again.State != purchase.Offered {
+			t.Errorf("asked again: %+v", again)
+		}
+		if err := w.AskAgain(t.Context(), artist, again.ID); !errors.Is(err, purchase.ErrNotFound) {
+			t.Errorf("somebody else asks again: %v", err)
+		}
+		if err := w.LetGo(t.Context(), buyer, p.ID); !errors.Is(err, purchase.ErrNotFound) {
+			t.Errorf("a purchase is let go: %v", err)
+		}
+		must(t, w.LetGo(t.Context(), buyer, again.ID))
+		if again = w.read(t, again.ID); again.State != purchase.Refused || again.Words != purchase.LetGoWords {
+			t.Errorf("let go: %+v", again)
+		}
+		outdated("zQ3s2", 0)
+		outdated("zQ3s3", 1)
+	})
+}
