@@ -74,6 +74,18 @@ func TestHistoryPages(t *testing.T) {
 	if ticket := must(i.listens.Ticket(t.Context(), lin.actor, ada.actor, rain.URI, 187)); ticket != "" {
 		t.Error("what is not to be recorded has a ticket")
 	}
+	lin.post("/history/settings", url.Values{"audience": {"nobody"}, "recording": {"on"}}).to("/history?done=saved")
+	ticket := must(i.listens.Ticket(t.Context(), lin.actor, ada.actor, rain.URI, 187))
+	i.heard(t, lin.actor, rain, 40)
+	lin.postJSON("/settings/account/delete", map[string]any{"auth": lin.auth}).want(http.StatusOK)
+	i.clock.Advance(time.Minute)
+	check(t, i.listens.Take(t.Context(), fmt.Sprintf("%022d %s 60 0-600", 1, ticket), "192.0.2.1", "x"))
+	check(t, i.listens.Write(t.Context()))
+	var left int64
+	check(t, i.db.Read.Table("plays").Where("listener = ?", lin.actor).Count(&left).Error)
+	if left != 0 {
+		t.Errorf("%d plays are left of who has left", left)
+	}
 	// Reports need no session, and take nothing that is none.
 	stranger.do(http.MethodPost, "/play/listen", strings.NewReader("x"), nil).want(http.StatusBadRequest)
 }

@@ -43,10 +43,10 @@ type Parts struct {
 	Listens http.Handler
 	// Reencrypt is POST /antiphon/v1/reencrypt, Revocations GET /antiphon/v1/revocations.
 	Reencrypt, Revocations http.Handler
-	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
-	Statements, Evidence http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
 	PoolRecords http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
+	Statements, Evidence http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -348,9 +348,9 @@ func (s *server) machines(p Parts) []route {
 
 		{"", "/antiphon/v1/reencrypt", open(smallBody, p.Reencrypt)},
 		{"GET", "/antiphon/v1/revocations", open(0, p.Revocations)},
+		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
 		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
-		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 	}
 }
 

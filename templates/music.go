@@ -58,9 +58,9 @@ type Remote struct {
 // TrackPage is the page of a track, local or remote.
 type TrackPage struct {
 	Layout
-	// Lent says that the track plays for as long as a subscription is paid; KeepURL leads to buying it for good.
-	Lent    bool
-	KeepURL string
+	// Subscribed says that the track plays for as long as a subscription is paid; KeepURL leads to buying it for good.
+	Subscribed bool
+	KeepURL    string
 	Meta
 	Track Track
 	// Description is sanitized before it comes here.

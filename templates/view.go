@@ -135,8 +135,8 @@ type Track struct {
 	Price Money
 	// Owned says that the user holds a grant and can play the whole track.
 	Owned bool
-	// Lent says that the user is a member of the listening pool, and can play the whole track as long as that is so.
-	Lent bool
+	// Pooled says that the user is a member of the listening pool, and can play the whole track as long as that is so.
+	Pooled bool
 	// BuyURL leads to the buy page; empty hides the way there.
 	BuyURL string
 	// ProofURL is where the proof of its purchase is downloaded; empty hides it.

@@ -276,7 +276,7 @@ func (p *Pages) notLent(ctx context.Context, o offered, err error) (offered, err
 	if err != nil || !o.view.Owned {
 		return o, err
 	}
-	lent, err := p.lent(ctx, o.view.URI)
+	lent, err := p.subscribed(ctx, o.view.URI)
 	o.view.Owned = !lent
 	return o, err
 }

@@ -40,8 +40,8 @@ func (p *Pages) owned(ctx context.Context) (map[string]bool, error) {
 	return owned, nil
 }
 
-// lent reports whether the visitor holds a track for a time alone, by a subscription: it can be bought all the same.
-func (p *Pages) lent(ctx context.Context, track string) (bool, error) {
+// subscribed reports whether the visitor holds a track for a time alone, by a subscription: it can be bought all the same.
+func (p *Pages) subscribed(ctx context.Context, track string) (bool, error) {
 	if me(ctx) == "" || p.Library == nil {
 		return false, nil
 	}
@@ -62,10 +62,10 @@ func (p *Pages) lent(ctx context.Context, track string) (bool, error) {
 // lending says on a track's page that it is held for a time, and leads to buying it.
 func (p *Pages) lending(ctx context.Context, view *templates.TrackPage, sold bool) error {
 	var err error
-	if view.Lent, err = p.lentByPool(ctx, view.Track.URI); err != nil {
+	if view.Subscribed, err = p.subscribed(ctx, view.Track.URI); err != nil {
 		return err
 	}
-	if view.Lent && sold && !view.Self {
+	if view.Subscribed && sold && !view.Self {
 		view.KeepURL = buyURL(view.Track.URI)
 	}
 	return nil

@@ -34,8 +34,8 @@ type Pool interface {
 	Reverse(ctx context.Context, payment string) error
 }
 
-// lentByPool reports whether the visitor can play a track as a member of the pool.
-func (p *Pages) lentByPool(ctx context.Context, track string) (bool, error) {
+// opensInPool reports whether the visitor can play a track as a member of the pool.
+func (p *Pages) opensInPool(ctx context.Context, track string) (bool, error) {
 	if p.Lends == nil || me(ctx) == "" {
 		return false, nil
 	}

@@ -48,7 +48,7 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
 	if t.Pooled && !view.Track.Owned {
-		if view.Track.Lent, err = p.lentByPool(r.Context(), t.ID); err != nil {
+		if view.Track.Pooled, err = p.opensInPool(r.Context(), t.ID); err != nil {
 			return err
 		}
 	}

@@ -183,7 +183,7 @@ func (p *Pages) localTrack(ctx context.Context, t media.Track, artist actorRow, 
 	}
 	if t.Pooled && !view.Owned {
 		var err error
-		if view.Lent, err = p.lentByPool(ctx, t.URI); err != nil {
+		if view.Pooled, err = p.opensInPool(ctx, t.URI); err != nil {
 			return view, err
 		}
 	}

@@ -193,7 +193,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	})
 	h.tracks.Register(h.jobs)
 	h.listens, err = listen.New(listen.Config{}, listen.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Credits: h.credits, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if err != nil {
 		return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"antiphon/media"
+	"antiphon/media/access"
 	"antiphon/media/listen"
+	"antiphon/payments"
 	"antiphon/payments/anomaly"
 )
 
@@ -35,6 +37,29 @@ func (h *house) pooled(ctx context.Context, uri string) (bool, error) {
 		return false, nil
 	}
 	return t.Pooled, nil
+}
+
+// credits are the artists of a track of this instance that share what it earns. What others share is theirs to divide.
+func (h *house) credits(ctx context.Context, uri string) ([]listen.Credit, error) {
+	if !h.actors.Own(uri) {
+		return nil, nil
+	}
+	product, err := h.access.ProductOf(ctx, uri)
+	if errors.Is(err, access.ErrUnknownProduct) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	splits, err := payments.SplitsOf(ctx, h.db.Read, product.URI)
+	if err != nil {
+		return nil, err
+	}
+	var out []listen.Credit
+	for _, part := range splits {
+		out = append(out, listen.Credit{Artist: part.Payee, Share: int64(part.BasisPoints)})
+	}
+	return out, nil
 }
 
 // judge lets the rules of payments say which plays do not count.

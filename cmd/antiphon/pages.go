@@ -95,7 +95,8 @@ func (h *house) openPages(context.Context) error {
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
-		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords, Statements: statements, Evidence: evidence,
+		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords,
+		Statements: statements, Evidence: evidence,
 	})
 	return err
 }

@@ -78,9 +78,9 @@ type Instance struct {
 	Catchup       *catchup.Service
 	Moderation    *moderation.Service
 	Goods         *Goods
-	Listens       *Listens
-	// Routes are further ones, which Options.Join sets.
-	Routes map[string]http.Handler
+	// Routes are what rooms that were joined answer, by the patterns of http.ServeMux.
+	Routes  map[string]http.Handler
+	Listens *Listens
 
 	mu sync.Mutex
 	// front, when set, answers instead of the instance.
@@ -199,11 +199,11 @@ func (i *Instance) routes() http.Handler {
 	for _, path := range discover.Paths() {
 		mux.Handle(path, directory)
 	}
-	for path, h := range i.Routes {
-		mux.Handle(path, h)
-	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
+	for pattern, h := range i.Routes {
+		mux.Handle(pattern, h)
+	}
 	mux.Handle("/", i.Outbox.Documents())
 	return mux
 }

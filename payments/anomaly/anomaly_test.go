@@ -125,6 +125,7 @@ func TestRules(t *testing.T) {
 		{"R1: two people at once", []anomaly.Play{play(0), play(1, by("bob"))}, anomaly.Facts{}, map[string]int{"counted": 2}},
 		// Each of 45 s begins 30 s after the one before: 84 come to 3,780 s, and the next one waits for the next hour.
 		{"R2: an hour holds an hour and a twentieth", each(row(240, 0, 30, heard(45, 45))), anomaly.Facts{}, map[string]int{"counted": 84 * 2, "dropped R2": 72}},
+		{"R2: an hour that is full is full to its end", append(each(row(84, 0, 30, heard(45, 45))), play(3590), play(3600)), anomaly.Facts{}, map[string]int{"counted": 85, "dropped R2": 1}},
 		{"R2: a day of honest listening", each(row(400, 0, 205, func(p *anomaly.Play) { p.Seconds = 205 })), anomaly.Facts{}, map[string]int{"counted": 400}},
 		{"R2: one long mix", []anomaly.Play{play(0, heard(4*hour, 4*hour)), play(4*hour, heard(4*hour, 4*hour))}, anomaly.Facts{}, map[string]int{"counted": 2}},
 		{"R3: 20 of a track in a day", row(25, 0, 1000), anomaly.Facts{}, map[string]int{"counted": 20, "dropped R3": 5}},
