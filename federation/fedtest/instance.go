@@ -204,6 +204,9 @@ func (i *Instance) routes() http.Handler {
 	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
+	for pattern, h := range i.Routes {
+		mux.Handle(pattern, h)
+	}
 	mux.Handle("/", i.Outbox.Documents())
 	return mux
 }
