@@ -399,7 +399,9 @@ func products(t *testing.T, fresh func() string) {
 	}
 	fedtest.Until(t, "a track says what it is on", func() bool {
 		document, err := home.Fetch.Get(ctx, uris[0])
-		must(t, err)
+		if err != nil {
+			return false // its document is made by a job
+		}
 		track, err := vocab.ReadTrack(document.Raw)
 		must(t, err)
 		return track.Album == (vocab.Album{ID: release.URI, Name: "Boiler Songs"}) && track.Position == 2 && len(track.Capsules) == 2
