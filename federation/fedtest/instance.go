@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +31,6 @@ import (
 	"antiphon/internal/jobs"
 	"antiphon/internal/testkit"
 	"antiphon/internal/vault"
-	"antiphon/media/access"
 	"antiphon/media/listen"
 	"antiphon/vocab"
 )
@@ -199,9 +197,6 @@ func (i *Instance) routes() http.Handler {
 	for _, path := range discover.Paths() {
 		mux.Handle(path, directory)
 	}
-	for pattern, h := range i.Routes {
-		mux.Handle(pattern, h)
-	}
 	mux.Handle("POST /inbox", i.Inbox)
 	mux.Handle("POST /users/{name}/inbox", i.Inbox)
 	for pattern, h := range i.Routes {
@@ -318,73 +313,6 @@ func (l *Listens) Tell(_ context.Context, _ string, yield func(listen.Told) erro
 		}
 	}
 	return nil
-}
-
-// Goods stands in for what is sold.
-type Goods struct {
-	Products []access.Product
-	// Shop answers in the place of Products when it is set.
-	Shop outbox.Goods
-	// Shares says who is owed what a product is paid; nobody but the artist when nil.
-	Shares func(ctx context.Context, product string) ([]vocab.Share, error)
-}
-
-func (g *Goods) shares(ctx context.Context, product string) ([]vocab.Share, error) {
-	if g.Shares == nil {
-		return nil, nil
-	}
-	return g.Shares(ctx, product)
-}
-
-// Product implements outbox.Goods.
-func (g *Goods) Product(ctx context.Context, uri string) (access.Product, error) {
-	if g.Shop != nil {
-		return g.Shop.Product(ctx, uri)
-	}
-	for _, p := range g.Products {
-		if p.URI == uri {
-			return p, nil
-		}
-	}
-	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, uri)
-}
-
-// ProductOf implements outbox.Goods.
-func (g *Goods) ProductOf(ctx context.Context, track string) (access.Product, error) {
-	if g.Shop != nil {
-		return g.Shop.ProductOf(ctx, track)
-	}
-	for _, p := range g.Products {
-		if p.Track == track {
-			return p, nil
-		}
-	}
-	return access.Product{}, fmt.Errorf("%w: %s", access.ErrUnknownProduct, track)
-}
-
-// ProductsOf implements outbox.Goods.
-func (g *Goods) ProductsOf(ctx context.Context, track string) ([]access.Product, error) {
-	if g.Shop != nil {
-		return g.Shop.ProductsOf(ctx, track)
-	}
-	p, err := g.ProductOf(ctx, track)
-	return []access.Product{p}, err
-}
-
-// Capsules implements outbox.Goods.
-func (g *Goods) Capsules(ctx context.Context, track string) ([]access.Capsule, error) {
-	if g.Shop != nil {
-		return g.Shop.Capsules(ctx, track)
-	}
-	for _, p := range g.Products {
-		if p.Track == track {
-			return []access.Capsule{{
-				Track: track, Product: p.URI, Version: p.Version,
-				Capsule: make([]byte, vocab.CapsuleSize), Ciphertext: make([]byte, vocab.CiphertextSize),
-			}}, nil
-		}
-	}
-	return nil, nil
 }
 
 // Errors are the errors of some jobs that did not end well, for a failing test to show.

@@ -23,7 +23,7 @@ func (i *Instance) Track(t testing.TB, artist, id string) media.Track {
 		About: "Recorded in a boiler.\n\nTwice.", Filename: "rain.flac", Upload: id, DurationMS: 211_000, Manifest: cid, SealedBytes: 24_100_000,
 		ContentKeyHash: make([]byte, 32), Preview: cid, CreatedAt: now, UpdatedAt: now, PublishedAt: &now,
 	}
-	i.Goods.Products = append(i.Goods.Products, access.Product{
+	i.Goods.add(access.Product{
 		ID: id, URI: i.BaseURL + "/products/" + id, Artist: artist, Kind: "track", Name: track.Title, Track: track.URI, Version: 1,
 		DelegatingKey: Point, Units: "5000000", Asset: "iso4217:EUR", Decimals: 6, Open: true, UpdatedAt: now,
 	})
