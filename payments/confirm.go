@@ -79,6 +79,11 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 		return err
 	}
 	row.OrderURI, row.Identifier, p.Identifier = o.URI, o.Identifier, o.Identifier
+	if o.Purpose == Dues && s.collector == nil {
+		// The pool was closed since. The payment is on record, and those behind it are not held up.
+		row.Outcome = misplaced
+		return s.keep(ctx, row, nil)
+	}
 	if p.Amount.Asset != o.Asset || p.Target != o.Target || provider != o.Provider {
 		row.Outcome = misplaced
 		return s.keep(ctx, row, func(tx *gorm.DB) error {

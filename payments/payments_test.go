@@ -318,6 +318,24 @@ func TestTwoOrdersOfOneThing(t *testing.T) {
 	})
 }
 
+// Dues that come after the pool was closed are on record, and hold up nobody's purchase.
+func TestDuesThatNobodyCollects(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		dues, err := w.Demand(t.Context(), payments.Demand{
+			Offer: "https://b.example/dues/1", Payee: "https://b.example/actor", Payer: "https://b.example/users/lin", Product: "https://b.example/pool",
+			Amount: amount.New(10_000_000, asset),
+		})
+		must(t, err)
+		sale := w.place(t, "https://b.example/offers/1")
+		w.till.pay(payments.Payment{Identifier: dues.Identifier, Amount: amount.New(10_000_000, asset)})
+		w.till.pay(payments.Payment{Identifier: sale.Identifier, Amount: amount.New(5_000_000, asset)})
+		w.until(t, sale.URI, payments.Granted)
+		if o := w.order(t, dues.URI); o.State != payments.Awaiting {
+			t.Errorf("dues that nobody collects are %s", o.State)
+		}
+	})
+}
+
 func TestAnErrorLosesNoPayment(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.place(t, "https://b.example/offers/1")
