@@ -15,7 +15,6 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/payments/amount"
-	"antiphon/payments/ledger"
 	"antiphon/payments/pool"
 	"antiphon/payments/pseudonym"
 )
@@ -34,7 +33,7 @@ func (h *house) openPool() error {
 	h.pool, err = pool.New(pool.Config{
 		BaseURL: h.config.Server.BaseURL, Host: h.config.host(), Caller: h.config.host() + "/ledger", Asset: asset, Peers: h.config.Pool.Instances,
 	}, pool.Parts{
-		DB: h.db, Jobs: h.jobs, Orders: h.orders, Ledger: ledger.Embedded{Ledger: h.ledger, DB: h.db}, Pseudonyms: h.pseudonyms,
+		DB: h.db, Jobs: h.jobs, Orders: h.orders, Ledger: h.forward.Book(), Pseudonyms: h.pseudonyms,
 		Tell: tellMember, Records: trade.PoolLedgers(h.config.Server.BaseURL, h.fetch.JSON), Log: h.log, Now: time.Now,
 	})
 	if err != nil {

@@ -39,14 +39,14 @@ func (h *house) openReports() error {
 	})
 	price, decimals := h.pool.Price()
 	made, err := reports.New(reports.Config{Node: own, Asset: price.Asset, Decimals: decimals}, reports.Parts{
-		DB: h.db, Jobs: h.jobs, Book: h.reporting.Book(), Listens: heardHere{h}, Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
+		DB: h.db, Jobs: h.jobs, Book: h.forward.Book(), Listens: heardHere{h}, Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
 		Prove: h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
 	disputes, err := dispute.New(dispute.Config{Node: own, Dir: h.path("evidence")}, dispute.Parts{
-		Book: h.reporting.Book(), Reports: made, Fetch: h.reporting.FetchEvidence, Log: h.log, Now: time.Now,
+		Book: h.forward.Book(), Reports: made, Fetch: h.reporting.FetchEvidence, Log: h.log, Now: time.Now,
 		Head: func(ctx context.Context) (string, error) {
 			_, root, err := h.ledger.Head(ctx, h.db.Read)
 			return root, err

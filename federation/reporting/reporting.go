@@ -86,7 +86,7 @@ func (s *Service) Join(reports *report.Service, disputes *dispute.Service) {
 	s.Reports, s.Disputes = reports, disputes
 }
 
-// Book is the own ledger as reports and disputes write into it.
+// Book is the own ledger as it is read here; reports and disputes write into it through payments/ledger/forward.
 func (s *Service) Book() ledger.Embedded { return ledger.Embedded{Ledger: s.Ledger, DB: s.DB} }
 
 // Register adds the loop that sends what is new and works what was heard.

@@ -62,6 +62,24 @@ func (f *Forwarder) Post(ctx context.Context, tx *gorm.DB, c contract.Command) (
 	return n, nil
 }
 
+// Book is the own ledger for who has no transaction open; what is submitted to it is forwarded as Post forwards it.
+func (f *Forwarder) Book() contract.Backend {
+	return book{ledger.Embedded{Ledger: f.Own, DB: f.DB}, f}
+}
+
+type book struct {
+	ledger.Embedded
+	forwarder *Forwarder
+}
+
+// Submit implements [contract.Backend].
+func (b book) Submit(ctx context.Context, c contract.Command) error {
+	return b.DB.Tx(db.Grouped(ctx), func(ctx context.Context, tx *gorm.DB) error {
+		_, err := b.forwarder.Post(ctx, tx, c)
+		return err
+	})
+}
+
 // shared reports whether others are to see a command: everything that a month's money is reckoned from, a batch at a
 // time, but no single sale; and the policy and the nodes of the shared ledger are set there, by who operates it.
 func shared(c contract.Command) bool {
