@@ -85,9 +85,15 @@ type world struct {
 	posted   []payments.Order
 	refunded []payments.Order
 	clock    time.Time
+	// meanwhile happens once, while an offer is looked at.
+	meanwhile func()
 }
 
 func (w *world) Product(_ context.Context, uri, _ string) (payments.Product, error) {
+	if happens := w.meanwhile; happens != nil {
+		w.meanwhile = nil
+		happens()
+	}
 	if uri != track {
 		return payments.Product{}, payments.ErrUnknownProduct
 	}
@@ -315,6 +321,36 @@ func TestTwoOrdersOfOneThing(t *testing.T) {
 		third := w.place(t, "https://b.example/offers/3")
 		w.till.pay(payments.Payment{Identifier: third.Identifier, Amount: amount.New(5_000_000, asset)})
 		w.until(t, third.URI, payments.Granted)
+	})
+}
+
+// One offer that is worked twice at once, as after a slow moment, is one order, for both.
+func TestOneOfferTwiceAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		codes := func() string {
+			_, made, err := w.MakeCodes(t.Context(), artist, track, "", 1, nil)
+			must(t, err)
+			return made[0]
+		}
+		for name, change := range map[string]func(*payments.Request){
+			"paid": func(*payments.Request) {},
+			"free": func(r *payments.Request) { w.price, r.Amount = "0", amount.New(0, asset) },
+			"code": func(r *payments.Request) { r.Code, r.Amount = codes(), amount.New(0, asset) },
+		} {
+			w.price = "5000000"
+			r := w.request("https://b.example/offers/" + name)
+			change(&r)
+			var twin payments.Placed
+			w.meanwhile = func() {
+				var err error
+				twin, err = w.Place(t.Context(), r)
+				must(t, err)
+			}
+			placed, err := w.Place(t.Context(), r)
+			if err != nil || placed.Order.URI != twin.Order.URI || placed.Order.URI == "" {
+				t.Errorf("%s: %v, order %q and %q", name, err, placed.Order.URI, twin.Order.URI)
+			}
+		}
 	})
 }
 

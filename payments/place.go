@@ -54,14 +54,29 @@ type Placed struct {
 // Place makes the order for a request, at the seller's price, or returns a [*Refusal]. The same offer placed twice is
 // the same order. A price of zero is granted at once.
 func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
-	if o, err := orderWhere(ctx, s.db.Read, "offer = ?", r.Offer); err == nil {
-		if o.Buyer != r.Buyer {
-			return Placed{}, &Refusal{"forbidden", "This offer's id belongs to someone else."}
+	o, err := orderWhere(ctx, s.db.Read, "offer = ?", r.Offer)
+	if errors.Is(err, ErrNotFound) {
+		placed, placeErr := s.place(ctx, r)
+		if placeErr == nil && placed.Order.Offer == r.Offer {
+			return placed, nil
 		}
-		return Placed{Order: o}, nil
-	} else if !errors.Is(err, ErrNotFound) {
+		// The same offer may have come twice at once. What the other one did, used a code up or got the grant, is no reason
+		// to refuse this one.
+		if o, err = orderWhere(ctx, s.db.Read, "offer = ?", r.Offer); errors.Is(err, ErrNotFound) {
+			return placed, placeErr
+		}
+	}
+	if err != nil {
 		return Placed{}, err
 	}
+	if o.Buyer != r.Buyer {
+		return Placed{}, &Refusal{"forbidden", "This offer's id belongs to someone else."}
+	}
+	return Placed{Order: o}, nil
+}
+
+// place makes the order for an offer that was not here a moment ago.
+func (s *Service) place(ctx context.Context, r Request) (Placed, error) {
 	p, err := s.catalog.Product(ctx, r.Product, r.Buyer)
 	if errors.Is(err, ErrUnknownProduct) {
 		return Placed{}, &Refusal{"unknown-product", "There is no such product here."}
@@ -108,10 +123,6 @@ func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 		}
 		return s.jobs.Insert(ctx, tx, OrderPlaced{Order: o.URI})
 	})
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		// The same offer came twice at once; the other one made the order.
-		o, err = orderWhere(ctx, s.db.Read, "offer = ?", r.Offer)
-	}
 	if err == nil {
 		s.nudge()
 	}
