@@ -36,8 +36,22 @@ function enhance(): void {
     if (root.dataset.started !== undefined) continue;
     root.dataset.started = "";
     const module = modules[root.dataset.module ?? ""];
-    if (module) void module().then((start) => start(root));
+    if (module) void begin(root, module);
   }
+}
+
+// A form that only its module can send is sent when that has come, if somebody was quicker: over a slow line that is seconds.
+async function begin(root: HTMLElement, module: () => Promise<Module>): Promise<void> {
+  const form = root instanceof HTMLFormElement && root.method === "dialog" ? root : undefined;
+  let waits = false;
+  const keep = (e: Event) => {
+    e.preventDefault();
+    waits = true;
+  };
+  form?.addEventListener("submit", keep);
+  (await module())(root);
+  form?.removeEventListener("submit", keep);
+  if (waits) form?.requestSubmit();
 }
 
 function playButton(e: Event): HTMLElement | null {

@@ -135,6 +135,24 @@ test("one logs in, and logging out forgets the seed", async (t) => {
   assert.deepEqual(sent("/login"), []);
 });
 
+test("who is quicker than the code is logged in when it comes", async (t) => {
+  const { page, house } = await visit(t, "/login", {});
+  let come;
+  const late = new Promise((resolve) => (come = resolve));
+  await page.route("**/static/auth-*.js", async (route) => {
+    await late;
+    await route.continue();
+  });
+  await page.goto(house.origin + "/login", { waitUntil: "load" });
+  await page.route("**/login", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 401, json: { error: "No." } }) : route.continue()));
+  await page.fill("#name", "ada");
+  await page.fill("[data-passphrase]", passphrase);
+  await page.click('button[type="submit"]');
+  const request = page.waitForRequest((r) => r.method() === "POST" && r.url().endsWith("/login"));
+  come();
+  assert.equal((await request).postDataJSON().name, "ada");
+});
+
 test("a refusal is said where it belongs", async (t) => {
   const { page } = await visit(t, "/login", {});
   await page.route("**/login", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 401, json: { error: "Name and passphrase do not fit together." } }) : route.continue()));
