@@ -202,17 +202,14 @@ func (w *world) join(t *testing.T, listener string) payments.Order {
 
 func (w *world) until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 10_000 {
-		if done() {
-			return
+	defer func() {
+		if t.Failed() {
+			var failed []string
+			w.db.Read.Raw("SELECT CAST(errors AS TEXT) FROM river_job WHERE errors IS NOT NULL").Scan(&failed)
+			t.Log(failed)
 		}
-		<-tick.C
-	}
-	var failed []string
-	w.db.Read.Raw("SELECT CAST(errors AS TEXT) FROM river_job WHERE errors IS NOT NULL").Scan(&failed)
-	t.Fatalf("never: %s %v", what, failed)
+	}()
+	testkit.Until(t, what, done)
 }
 
 func (w *world) count(t *testing.T, table, where string, args ...any) int {

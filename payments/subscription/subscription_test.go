@@ -139,22 +139,11 @@ func (w *world) heard(what string) int {
 // settled waits until no job is left that can be worked now.
 func (w *world) settled() {
 	w.t.Helper()
-	w.until("the jobs are worked", func() bool {
+	testkit.Until(w.t, "the jobs are worked", func() bool {
 		var n int64
 		must(w.t, w.db.Read.Table("river_job").Where("state IN ('available', 'running')").Count(&n).Error)
 		return n == 0
 	})
-}
-
-func (w *world) until(what string, done func() bool) {
-	w.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !done() {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("not within 30 s: %s", what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
 }
 
 func must(t *testing.T, err error) {
@@ -406,7 +395,7 @@ func TestStandingOrders(t *testing.T) {
 		// expired and the seller has said nothing.
 		w.node.deaf = true
 		rounds()
-		w.until("the payment is made", func() bool { return w.node.count() == 1 })
+		testkit.Until(w.t, "the payment is made", func() bool { return w.node.count() == 1 })
 		must(t, w.jobs.Stop(context.WithoutCancel(t.Context())))
 		w.node.mu.Lock()
 		w.node.deaf = false
@@ -501,7 +490,7 @@ func TestWhatAStandingOrderDoesNotCover(t *testing.T) {
 				}
 				w.invoiced(all[0], 6_000_000)
 				w.round()
-				w.until("it is paid", func() bool { return w.node.count() == 1 })
+				testkit.Until(w.t, "it is paid", func() bool { return w.node.count() == 1 })
 			})
 		})
 	}
