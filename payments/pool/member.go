@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/payments"
 	"antiphon/payments/royalty"
 )
@@ -63,7 +64,7 @@ func membership(tx *gorm.DB, listener string) (Membership, error) {
 // once. Twice is once.
 func (s *Service) Join(ctx context.Context, listener string) error {
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		m, err := membership(tx, listener)
+		m, err := membership(db.Locked(tx), listener)
 		if errors.Is(err, ErrNotFound) {
 			now := s.utc()
 			m = Membership{Listener: listener, State: Asked, JoinedAt: now, UpdatedAt: now}
@@ -94,7 +95,7 @@ func (s *Service) Join(ctx context.Context, listener string) error {
 // Cancel ends a membership: what was paid runs to the end of its month, and nothing is asked for any more. Twice is once.
 func (s *Service) Cancel(ctx context.Context, listener string) error {
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		m, err := membership(tx, listener)
+		m, err := membership(db.Locked(tx), listener)
 		if err != nil || m.State == Ending || m.State == Ended {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,6 +94,9 @@ type world struct {
 	books  *books
 	parts  pool.Parts
 
+	// between is called once, behind the next look for memberships outside of what it is written in.
+	between atomic.Pointer[func()]
+
 	mu    sync.Mutex
 	clock time.Time
 	told  []string
@@ -126,6 +130,14 @@ func open(t *testing.T, dsn string) *world {
 	database, err := db.Open(t.Context(), dsn, log)
 	must(t, err)
 	w := &world{db: database, queue: jobs.New(database, log), till: &till{}, clock: time.Date(2026, 10, 15, 12, 0, 0, 0, time.UTC)}
+	must(t, database.Read.Callback().Query().After("gorm:query").Register("test:between", func(tx *gorm.DB) {
+		if !strings.Contains(tx.Statement.SQL.String(), "month <") || tx.Statement.Table != "pool_members" {
+			return
+		}
+		if fn := w.between.Swap(nil); fn != nil {
+			(*fn)()
+		}
+	}))
 	w.orders = payments.New(payments.Config{BaseURL: base, PollOpen: 5 * time.Millisecond, PollIdle: 10 * time.Millisecond}, payments.Parts{
 		DB: database, Jobs: w.queue, Providers: []payments.Provider{w.till}, Log: log, Now: w.now, Rand: rand.Reader,
 	})
@@ -484,6 +496,25 @@ func TestDownWhenAMonthCloses(t *testing.T) {
 }
 
 // TestForgotten: after 13 months nothing leads from the ledger to a listener.
+// TestPaidAsTheMonthBegins pays between the look for those who are late and their being moved.
+func TestPaidAsTheMonthBegins(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.pay(t, w.join(t, lin), 10_000_000, asset)
+		o, err := w.orders.Demand(t.Context(), payments.Demand{
+			Offer: w.URI() + "/demands/early", Payee: w.Payee(), Payer: lin, Product: w.URI(), Amount: amount.New(10_000_000, asset),
+		})
+		must(t, err)
+		pay := func() { w.pay(t, o, 10_000_000, asset) }
+		w.between.Store(&pay)
+		w.at(t, "2026-11-01T00:00:01Z")
+		m, err := w.Of(t.Context(), lin)
+		must(t, err)
+		if m.State != pool.Active || m.Month != "2026-11" {
+			t.Errorf("who has paid is %s, paid for %s", m.State, m.Month)
+		}
+	})
+}
+
 func TestForgotten(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.join(t, lin)

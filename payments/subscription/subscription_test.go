@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +77,8 @@ type world struct {
 	clock     *testkit.Clock
 	mu        sync.Mutex
 	said      []string
+	// between are called once each, by table, behind the next look for subscriptions whose month is over.
+	between map[string]func()
 }
 
 func each(t *testing.T, start string, test func(t *testing.T, w *world)) {
@@ -102,6 +105,18 @@ func each(t *testing.T, start string, test func(t *testing.T, w *world)) {
 		hear(w, func(f subscription.Added) string { return fmt.Sprint("added ", f.Period) })
 		hear(w, func(f subscription.Removed) string { return fmt.Sprint("removed ", f.Period) })
 		hear(w, func(f subscription.Warned) string { return fmt.Sprintf("warned %d %s", f.Days, f.Words) })
+		must(t, database.Read.Callback().Query().After("gorm:query").Register("test:between", func(tx *gorm.DB) {
+			if !strings.Contains(tx.Statement.SQL.String(), " OR ") {
+				return
+			}
+			w.mu.Lock()
+			fn := w.between[tx.Statement.Table]
+			delete(w.between, tx.Statement.Table)
+			w.mu.Unlock()
+			if fn != nil {
+				fn()
+			}
+		}))
 		must(t, w.jobs.Open())
 		must(t, w.jobs.Start(context.WithoutCancel(t.Context())))
 		t.Cleanup(func() {
@@ -363,6 +378,38 @@ func december(t *testing.T, w *world) (purchase.Purchase, bool) {
 		return purchase.Purchase{}, false
 	}
 	return found[0], true
+}
+
+// TestPaidAsTheMonthEnds pays between the look for those whose month is over and their being moved, on both sides.
+func TestPaidAsTheMonthEnds(t *testing.T) {
+	each(t, "2026-11-25T10:00:00Z", func(t *testing.T, w *world) {
+		h, p := w.join(5_000_000)
+		w.in(func(ctx context.Context, tx *gorm.DB) error {
+			return w.Ask(ctx, tx, subscription.Wish{Offer: h.Offer, Tier: tier, Artist: artist, Listener: lin})
+		})
+		w.invoiced(p, 5_000_000)
+		w.paid(p)
+		_, next := w.join(5_000_000)
+		w.invoiced(next, 5_000_000)
+		deal, december := "https://s.example/agreements/"+next.ID, subscription.Period(next.Period)
+		w.mu.Lock()
+		w.between = map[string]func(){
+			"subscriptions": func() {
+				w.in(func(ctx context.Context, tx *gorm.DB) error {
+					return w.Paid(ctx, tx, subscription.Payment{Tier: tier, Artist: artist, Listener: lin, Agreement: deal, Period: december})
+				})
+			},
+			"subscriptions_held": func() {
+				w.in(func(ctx context.Context, tx *gorm.DB) error { return w.Stands(ctx, tx, artist, lin, deal, december.End()) })
+			},
+		}
+		w.mu.Unlock()
+		w.at("2026-12-01T00:00:01Z")
+		w.states(subscription.Active, subscription.Active)
+		if h, s := w.held(), w.sold(); h.Period != 202612 || s.Period != 202612 || s.Agreement != deal {
+			t.Errorf("paid for %d on the one side, %d on the other, by %s", h.Period, s.Period, s.Agreement)
+		}
+	})
 }
 
 func TestStandingOrders(t *testing.T) {
