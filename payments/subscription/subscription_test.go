@@ -380,6 +380,29 @@ func december(t *testing.T, w *world) (purchase.Purchase, bool) {
 	return found[0], true
 }
 
+// TestSilentSellers renews what is left when more sellers than one round takes up do not answer.
+func TestSilentSellers(t *testing.T) {
+	each(t, "2026-12-01T00:00:01Z", func(t *testing.T, w *world) {
+		const many = 501
+		rows, end := make([]subscription.Held, many), subscription.Period(202611).End()
+		for i := range rows {
+			name := fmt.Sprintf("%04d", i)
+			rows[i] = subscription.Held{
+				ID: name, Listener: lin, Artist: artist, Tier: tier + name, Offer: "https://b.example/offers/" + name, State: subscription.Active,
+				Period: 202611, EndTime: &end, Asset: asset, CreatedAt: end, UpdatedAt: end,
+			}
+		}
+		must(t, w.db.Write.CreateInBatches(rows, 100).Error)
+		w.round()
+		w.round()
+		var asked int64
+		must(t, w.db.Read.Table("renewals").Where("period = 202612").Count(&asked).Error)
+		if asked != many {
+			t.Errorf("%d of %d sellers were asked", asked, many)
+		}
+	})
+}
+
 // TestPaidAsTheMonthEnds pays between the look for those whose month is over and their being moved, on both sides.
 func TestPaidAsTheMonthEnds(t *testing.T) {
 	each(t, "2026-11-25T10:00:00Z", func(t *testing.T, w *world) {
