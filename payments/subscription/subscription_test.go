@@ -423,7 +423,9 @@ func TestPaidAsTheMonthEnds(t *testing.T) {
 				})
 			},
 			"subscriptions_held": func() {
-				w.in(func(ctx context.Context, tx *gorm.DB) error { return w.Stands(ctx, tx, artist, lin, deal, december.End()) })
+				w.in(func(ctx context.Context, tx *gorm.DB) error {
+					return w.Stands(ctx, tx, artist, lin, deal, december.End())
+				})
 			},
 		}
 		w.mu.Unlock()
