@@ -495,7 +495,28 @@ func TestDownWhenAMonthCloses(t *testing.T) {
 	})
 }
 
-// TestForgotten: after 13 months nothing leads from the ledger to a listener.
+// TestKilledBeforeAMonthCloses: what stands on the ledger is no credit, however late that is found.
+func TestKilledBeforeAMonthCloses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.books.mu.Lock()
+		w.books.kill = 1
+		w.books.mu.Unlock()
+		w.pay(t, w.join(t, lin), 10_000_000, asset)
+		w.until(t, "the batch is written, and the process killed behind that", func() bool {
+			w.books.mu.Lock()
+			defer w.books.mu.Unlock()
+			return w.books.kill == 0
+		})
+		w.at(t, "2026-11-04T00:00:00Z")
+		w.until(t, "the batch is done", func() bool { return w.count(t, "pool_batches", "state <> 'posted'") == 0 })
+		must(t, w.Round(t.Context()))
+		if n := w.count(t, "pool_payments", "month = '2026-10' AND posted_at IS NOT NULL"); n != 1 {
+			t.Errorf("%d payments of October are noted as posted", n)
+		}
+		w.state(t, lin, pool.Lapsed, "2026-10")
+	})
+}
+
 // TestPaidAsTheMonthBegins pays between the look for those who are late and their being moved.
 func TestPaidAsTheMonthBegins(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
@@ -515,6 +536,7 @@ func TestPaidAsTheMonthBegins(t *testing.T) {
 	})
 }
 
+// TestForgotten: after 13 months nothing leads from the ledger to a listener.
 func TestForgotten(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.join(t, lin)
