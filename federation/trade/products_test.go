@@ -79,6 +79,43 @@ func TestReleaseAtOnce(t *testing.T) {
 	})
 }
 
+// TestTakenDown: what an admin has taken down is sold with nothing else either.
+func TestTakenDown(t *testing.T) {
+	t.Parallel()
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		seller := build(t, fresh())
+		ctx, ada := t.Context(), seller.User(t, "ada", actor.Artist)
+		one, _ := seller.publish(t, ada.URI, "t1")
+		two, _ := seller.publish(t, ada.URI, "t2")
+		release, err := seller.tracks.SaveRelease(ctx, ada.URI, "", media.ReleaseEdit{Kind: media.EP, Title: "Boiler Songs", Tracks: []media.TrackID{one.ID, two.ID}})
+		must(t, err)
+		release, err = seller.tracks.PublishRelease(ctx, ada.URI, release.ID)
+		must(t, err)
+		tier, err := seller.room.MakeTier(ctx, ada.URI, access.TierTerms{Name: "Engine Room", Price: access.Price{Units: "0"}, Tracks: []string{one.URI, two.URI}, Open: true}, 202611)
+		must(t, err)
+		must(t, seller.tracks.Remove(ctx, one.ID, func(context.Context, *gorm.DB, media.Track) error { return nil }))
+		if release, err = media.ReleaseByID(ctx, seller.DB.Read, release.ID); err != nil || release.State != media.ReleaseWithdrawn {
+			t.Errorf("the release that it is on is %s, %v", release.State, err)
+		}
+		if p, err := seller.room.ReleaseProduct(ctx, release.ID); err != nil || p.Open {
+			t.Errorf("it is still sold: %v", err)
+		}
+		if n := seller.Count(t, "river_job", "kind = 'release_changed'"); n != 1 {
+			t.Errorf("others are told %d times that it is gone", n)
+		}
+		must(t, seller.room.OpenPeriod(ctx, tier.URI, 202612))
+		if items, err := seller.room.Items(ctx, tier.URI, 202612); err != nil || !slices.Equal(items, []string{two.URI}) {
+			t.Errorf("the next month of a tier holds %v, %v", items, err)
+		}
+		// Without it, the release comes out again.
+		_, err = seller.tracks.SaveRelease(ctx, ada.URI, release.ID, media.ReleaseEdit{Kind: media.EP, Title: "Boiler Songs", Tracks: []media.TrackID{two.ID}})
+		must(t, err)
+		if release, err = seller.tracks.PublishRelease(ctx, ada.URI, release.ID); err != nil || release.State != media.ReleasePublished {
+			t.Errorf("%s, %v", release.State, err)
+		}
+	})
+}
+
 // TestProducts sells a release, an amount that buyers name, gifts and codes from one instance to people of another.
 func TestProducts(t *testing.T) {
 	t.Parallel()
