@@ -152,6 +152,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/statements.csv", page(w.StatementsCSV)},
 		{"GET", "/statements/{month}/{host}", page(w.StatementProof)},
 		{"POST", "/statements/address", page(w.SetPayout)},
+		{"POST", "/statements/appeal", page(w.AppealArtist)},
 		{"GET", "/pool/month/{month}", page(w.ShareOfMonth)},
 		{"POST", "/pool/month/{month}/appeal", page(w.AppealMarks)},
 
