@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -178,4 +179,31 @@ func (i *instance) loggedIn(t *testing.T, b *browser) *browser {
 	fresh.name, fresh.actor, fresh.auth = b.name, b.actor, b.auth
 	fresh.postJSON("/login", map[string]any{"name": b.name, "auth": b.auth}).want(http.StatusOK)
 	return fresh
+}
+
+// An admin sets the next version of the policy, which holds from the next month on.
+func TestPoolRules(t *testing.T) {
+	t.Parallel()
+	i := setup(t, options{})
+	s := i.reporting(t)
+	admin, lin := i.admin(t, "vera"), i.signedUp(t, "lin", nil)
+	lin.get("/admin/rules").want(http.StatusForbidden)
+	admin.get("/admin/months").want(http.StatusOK, `href="/admin/rules"`)
+	admin.get("/admin/rules").want(http.StatusOK, "Version 1 of the policy, from 2026-10 on", "Set from 2026-12 on", "ended as soon as they counted")
+	form := url.Values{"seconds": {"29"}, "cap": {"10"}, "R1": {"holds"}, "R3": {"holds"}, "R5": {"tells"}, "R7": {"off"}, "R8": {"holds"}, "R0": {"off"}}
+	lin.post("/admin/rules", form).want(http.StatusForbidden)
+	admin.post("/admin/rules", form).want(http.StatusConflict, "out of bounds", "Version 1 of the policy")
+	form.Set("seconds", "45")
+	admin.post("/admin/rules", form).want(http.StatusSeeOther)
+	admin.get("/admin/rules").want(http.StatusOK, "Version 2 of the policy, from 2026-12 on", `value="45"`)
+	form.Set("R5", "holds")
+	admin.post("/admin/rules", form).want(http.StatusSeeOther)
+	for month, want := range map[royalty.Month]string{
+		"2026-11": "1 30 20 [R0 R1 R2 R3 R4 R5 R6 R7 R8 R9] []", "2026-12": "3 45 10 [R0 R1 R3 R5 R8] []",
+	} {
+		p := must(contract.PolicyFor(t.Context(), s.Book(), month))
+		if got := fmt.Sprint(p.Version, " ", p.MinSeconds, " ", p.DayCap, " ", p.Rules, " ", p.ReportOnly); got != want {
+			t.Errorf("%s: %s, want %s", month, got, want)
+		}
+	}
 }

@@ -144,6 +144,8 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/admin/months/{month}/decide", page(w.DecideMonth)},
 		{"POST", "/admin/months/{month}/sent", page(w.NoteSent)},
 		{"GET", "/admin/months/{month}/payouts.{form:csv|json}", page(w.ExportPayouts)},
+		{"GET", "/admin/rules", page(w.PoolRules)},
+		{"POST", "/admin/rules", page(w.SetPoolRules)},
 		{"GET", "/admin/disputes", page(w.DisputeList)},
 		{"POST", "/admin/disputes", page(w.OpenDispute)},
 		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/vote", s.person(smallBody, disputeTime, w.VoteDispute)},

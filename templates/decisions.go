@@ -26,7 +26,7 @@ type Mark struct {
 }
 
 // rules are those that pages have words for.
-var rules = map[string]bool{"R0": true, "R1": true, "R2": true, "R3": true, "R4": true, "R5": true, "R6": true, "R7": true, "R8": true}
+var rules = map[string]bool{"R0": true, "R1": true, "R2": true, "R3": true, "R4": true, "R5": true, "R6": true, "R7": true, "R8": true, "R9": true}
 
 // KnownRule is the rule, or "other": a ledger may name rules that this version does not know.
 func (m Mark) KnownRule() string {

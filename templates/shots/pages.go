@@ -139,6 +139,9 @@ func pages() map[string]View {
 		{Artist: "d", Payee: "https://b.example/users/d", Dollars: "3.000000", State: "unclaimed", Remark: "no address was given before the 23rd; kept for 24 months"},
 	}}
 	out["months-empty"] = &Months{Layout: layout("/admin/months", keeper), Month: "2026-10", Earlier: "2026-09", Later: "2026-11", Error: "It is too late: the month is closed. A correction in a later month can mend it."}
+	out["rules"] = &PoolRules{Layout: layout("/admin/rules", keeper), Version: 1, From: "2026-10", Next: "2026-12", MinSeconds: 30, DayCap: 20, Rules: []PoolRule{
+		{Rule: "R1", Setting: "holds"}, {Rule: "R2", Setting: "holds"}, {Rule: "R3", Setting: "holds"}, {Rule: "R4", Setting: "tells"}, {Rule: "R5", Setting: "tells"}, {Rule: "R6", Setting: "tells"}, {Rule: "R7", Setting: "off"}, {Rule: "R8", Setting: "tells"}, {Rule: "R9", Setting: "tells"},
+	}, Error: "The ledger does not take these figures: one is missing or out of bounds. Nothing was written."}
 	out["disputes"] = &Disputes{Layout: layout("/admin/disputes", keeper), Host: "b.example", Month: "2026-10", Artist: "https://b.example/users/z", Rows: []DisputeRow{
 		{ID: root, Host: "b.example", Month: "2026-10", Reason: "plays", State: "votes", Slice: "7.708779", Until: "2026-11-11", Votes: []string{"b.example: keep", "kirchplatz.example: remove"}, CanVote: true},
 		{ID: root, Host: "kirchplatz.example", Month: "2026-10", Reason: "plays", State: "ruled", Verdict: "keep", Slice: "10.800000", Until: "2026-11-16", CanAppeal: true},
