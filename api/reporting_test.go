@@ -124,10 +124,11 @@ func TestPoolPages(t *testing.T) {
 		t.Error("the artist is told who a listener is")
 	}
 	lin.get("/statements").want(http.StatusOK, "!What a rule has marked")
-	appeal := url.Values{"month": {"2026-10"}, "words": {"It is a lullaby & short."}}
+	appeal := url.Values{"month": {"2026-10"}, "host": {hostOf(i.base)}, "words": {"It is a lullaby & short."}}
 	lin.post("/statements/appeal", appeal).want(http.StatusNotFound)
 	ada.post("/statements/appeal", appeal).want(http.StatusSeeOther)
 	ada.post("/statements/appeal", url.Values{"month": {"13"}}).want(http.StatusNotFound)
+	ada.post("/statements/appeal", url.Values{"month": {"2026-10"}, "host": {"nowhere.example"}}).want(http.StatusNotFound)
 	ada.get("/statements").want(http.StatusOK, "It is a lullaby &amp; short.")
 	admin.get("/admin/months").want(http.StatusOK, "I fell &lt;asleep&gt;.", "It is a lullaby &amp; short.", "!by vera")
 	admin.post("/admin/months/2026-10/decide", decide).want(http.StatusSeeOther)

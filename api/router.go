@@ -45,8 +45,8 @@ type Parts struct {
 	Reencrypt, Revocations http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
 	PoolRecords http.Handler
-	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
-	Statements, Evidence http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence, Waits GET /antiphon/v1/waits.
+	Statements, Evidence, Waits http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -354,6 +354,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
 		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
+		{"GET", "/antiphon/v1/waits", open(0, p.Waits)},
 	}
 }
 

@@ -39,9 +39,7 @@ func (m Mark) KnownRule() string {
 // MarkedMonth is what rules say of an artist's month on one instance.
 type MarkedMonth struct {
 	Month, Host string
-	// Own is whether it is this instance, where the artist can say something against it.
-	Own   bool
-	Marks []Mark
+	Marks       []Mark
 	// Words are what the artist has said; CanAppeal says that it can be said, or said anew.
 	Words     string
 	CanAppeal bool

@@ -78,25 +78,27 @@ func (p *Pages) marksOf(ctx context.Context, share report.Share, view *templates
 	}
 }
 
-// waits are what rules say of an artist's months, the newest first.
+// waits are what rules say of an artist's months on the instances of the pool.
 func (p *Pages) waits(ctx context.Context, s *reporting.Service, artist string) ([]templates.MarkedMonth, error) {
-	all, err := s.Reports.Waits(ctx, artist)
+	all, err := s.WaitsOf(ctx, artist)
 	if err != nil {
 		return nil, err
 	}
 	var out []templates.MarkedMonth
-	for _, x := range all {
-		if len(out) == 0 || out[len(out)-1].Month != string(x.Month) {
-			out = append(out, templates.MarkedMonth{Month: string(x.Month), Host: s.Reports.Node(), Own: true, Words: x.Words, CanAppeal: !x.Final})
+	for _, told := range all {
+		for i, x := range told.Waits {
+			if i == 0 || told.Waits[i-1].Month != x.Month {
+				out = append(out, templates.MarkedMonth{Month: string(x.Month), Host: told.Host, Words: x.Words, CanAppeal: !x.Final})
+			}
+			m := templates.Mark{
+				Rule: x.Rule, Policy: x.Policy, State: string(x.State), Listeners: x.Listeners, Evidence: x.Evidence, By: x.DecidedBy, ByTime: x.DecidedBy == byTime,
+			}
+			if x.Micro > 0 {
+				m.Dollars = x.Micro.String()
+			}
+			month := &out[len(out)-1]
+			month.Marks = append(month.Marks, m)
 		}
-		m := templates.Mark{
-			Rule: x.Rule, Policy: x.Policy, State: string(x.State), Listeners: x.Listeners, Evidence: x.Evidence, By: x.DecidedBy, ByTime: x.DecidedBy == byTime,
-		}
-		if x.Micro > 0 {
-			m.Dollars = x.Micro.String()
-		}
-		month := &out[len(out)-1]
-		month.Marks = append(month.Marks, m)
 	}
 	return out, nil
 }
@@ -116,7 +118,7 @@ func (p *Pages) AppealArtist(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return ErrNotFound
 	}
-	err = s.Reports.AppealArtist(r.Context(), month, artist, r.PostFormValue("words"))
+	err = s.AppealFor(r.Context(), artist, r.PostFormValue("host"), month, r.PostFormValue("words"))
 	switch {
 	case errors.Is(err, report.ErrUnknown):
 		return ErrNotFound

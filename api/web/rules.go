@@ -31,7 +31,9 @@ func settable() []string {
 }
 
 // PoolRules is GET /admin/rules: by which policy plays are judged, and the form that sets the next one.
-func (p *Pages) PoolRules(w http.ResponseWriter, r *http.Request) error { return p.poolRules(w, r, nil) }
+func (p *Pages) PoolRules(w http.ResponseWriter, r *http.Request) error {
+	return p.poolRules(w, r, nil)
+}
 
 func (p *Pages) poolRules(w http.ResponseWriter, r *http.Request, refused error) error {
 	s, err := p.asReporter(r)

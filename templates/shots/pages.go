@@ -155,7 +155,7 @@ func pages() map[string]View {
 	}}}
 	marked := *out["statements"].(*Statements)
 	marked.Marks = []MarkedMonth{
-		{Month: "2026-10", Host: "kirchplatz.example", Own: true, CanAppeal: true, Words: "A class of thirty hears our record at school.", Marks: []Mark{
+		{Month: "2026-10", Host: "kirchplatz.example", CanAppeal: true, Words: "A class of thirty hears our record at school.", Marks: []Mark{
 			{Rule: "R5", Policy: 2, State: "held", Listeners: 1, Dollars: "9.000000", Evidence: []string{root}},
 			{Rule: "R7", Policy: 2, State: "removed", Listeners: 30, By: "vera", Evidence: []string{root, root}},
 		}},
