@@ -26,8 +26,6 @@ import (
 	"antiphon/payments/royalty"
 )
 
-const november = royalty.Month("2026-11")
-
 // home is one instance from its plays to its reports, with the judge between them. Who has paid, and with what, is said by
 // the test.
 type home struct {
@@ -43,7 +41,10 @@ type home struct {
 	plays int
 }
 
-const homeHost = "home.example"
+const (
+	homeHost  = "home.example"
+	homeAsset = amount.Asset("eip155:1/erc20:0x8E870D67F660D95d5be530380D0eC0bd388289E1")
+)
 
 func who(name string) string { return "https://" + homeHost + "/users/" + name }
 
@@ -82,7 +83,7 @@ func openHome(t testing.TB, dsn string, first contract.Policy) *home {
 			return h.facts, nil
 		},
 	}
-	h.reports, err = report.New(report.Config{Node: homeHost, Asset: usdp, Decimals: 18}, report.Parts{
+	h.reports, err = report.New(report.Config{Node: homeHost, Asset: homeAsset, Decimals: 18}, report.Parts{
 		DB: h.db, Jobs: queue, Book: h.book, Listens: reporting.Heard(listens), Members: h, Pseudonyms: h, Suspect: suspects.Suspect, Log: log, Now: h.clock.Now,
 	})
 	h.must(err)
@@ -119,7 +120,7 @@ func (h *home) pay(month royalty.Month, names ...string) {
 	h.t.Helper()
 	units, err := royalty.Fee.Tokens(18)
 	h.must(err)
-	paid, err := amount.Parse(units.String(), string(usdp))
+	paid, err := amount.Parse(units.String(), string(homeAsset))
 	h.must(err)
 	batch := contract.Subscriptions{Node: homeHost}
 	for _, name := range names {
@@ -173,6 +174,12 @@ func (h *home) settle(month royalty.Month) contract.Statement {
 	return st
 }
 
+// total is what a statement gives an artist, in dollars.
+func (h *home) total(st contract.Statement, artist string) string {
+	micro, _ := st.Total(contract.Digest("payee", artist))
+	return micro.String()
+}
+
 func (h *home) decisions(month royalty.Month) []report.Decision {
 	h.t.Helper()
 	all, err := h.reports.Decisions(h.t.Context(), month)
@@ -223,7 +230,7 @@ func TestStubsAreHeld(t *testing.T) {
 				t.Errorf("%s: the day has %+v, the month holds %s", c.name, day, st.Held)
 			}
 			totals := func(st contract.Statement) [3]string {
-				return [3]string{total(st, who("stubs")), total(st, who("music")), total(st, who("other"))}
+				return [3]string{h.total(st, who("stubs")), h.total(st, who("music")), h.total(st, who("other"))}
 			}
 			if got := totals(st); got != c.reported {
 				t.Errorf("%s: reported %v, want %v", c.name, got, c.reported)
@@ -247,6 +254,7 @@ func TestStubsAreHeld(t *testing.T) {
 func TestPolicyOfTheMonth(t *testing.T) {
 	t.Parallel()
 	h := openHome(t, filepath.Join(t.TempDir(), "a.db"), contract.DefaultPolicy(october))
+	november := october.Next()
 	second := strict(november)
 	second.Version, second.MinSeconds, second.DayCap = 2, 60, 2
 	h.must(h.book.Submit(t.Context(), second))
@@ -260,7 +268,7 @@ func TestPolicyOfTheMonth(t *testing.T) {
 	h.pay(october, "lin")
 	st := h.report(october)
 	// 55 stubs and one of the last evening, 55 of a minute, 5 of one track.
-	if got := total(st, who("stubs")) + " " + total(st, who("music")) + " " + total(st, who("again")); st.Held != 0 || got != "4.344828 4.267241 0.387931" {
+	if got := h.total(st, who("stubs")) + " " + h.total(st, who("music")) + " " + h.total(st, who("again")); st.Held != 0 || got != "4.344828 4.267241 0.387931" {
 		t.Errorf("October: %s, held %s", got, st.Held)
 	}
 	if all := h.decisions(october); len(all) != 1 || all[0].State != report.Noted || all[0].Policy != 1 || all[0].Artist != who("stubs") {
@@ -309,7 +317,7 @@ func TestMonthIsJudged(t *testing.T) {
 		h.facts.Paid[who("duo1")], h.facts.Paid[who("lin")] = "0xaa", "0xbb"
 		h.facts.Payout = map[string]string{who("duo"): "0xaa", who("star0"): "0xcc"}
 		st := h.report(october)
-		if st.Held != 5*royalty.Pool || total(st, who("duo")) == "0.000000" || total(st, who("farm")) != "0.000000" {
+		if st.Held != 5*royalty.Pool || h.total(st, who("duo")) == "0.000000" || h.total(st, who("farm")) != "0.000000" {
 			t.Errorf("held %s: %+v", st.Held, st)
 		}
 		got := map[string]int{}
@@ -326,7 +334,7 @@ func TestMonthIsJudged(t *testing.T) {
 		for i := range 5 {
 			h.must(h.reports.Decide(t.Context(), october, h.pseudonym(october, names[i]), who("farm"), report.Removed, "admin"))
 		}
-		if st := h.settle(october); st.Held != 0 || total(st, who("farm")) != "0.000000" || total(st, who("star1")) != "9.000000" {
+		if st := h.settle(october); st.Held != 0 || h.total(st, who("farm")) != "0.000000" || h.total(st, who("star1")) != "9.000000" {
 			t.Errorf("finally %+v", st)
 		}
 	})
