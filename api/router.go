@@ -45,8 +45,8 @@ type Parts struct {
 	Reencrypt, Revocations http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
 	PoolRecords http.Handler
-	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
-	Statements, Evidence http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence, Waits GET /antiphon/v1/waits.
+	Statements, Evidence, Waits http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -144,6 +144,8 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/admin/months/{month}/decide", page(w.DecideMonth)},
 		{"POST", "/admin/months/{month}/sent", page(w.NoteSent)},
 		{"GET", "/admin/months/{month}/payouts.{form:csv|json}", page(w.ExportPayouts)},
+		{"GET", "/admin/rules", page(w.PoolRules)},
+		{"POST", "/admin/rules", page(w.SetPoolRules)},
 		{"GET", "/admin/disputes", page(w.DisputeList)},
 		{"POST", "/admin/disputes", page(w.OpenDispute)},
 		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/vote", s.person(smallBody, disputeTime, w.VoteDispute)},
@@ -152,6 +154,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/statements.csv", page(w.StatementsCSV)},
 		{"GET", "/statements/{month}/{host}", page(w.StatementProof)},
 		{"POST", "/statements/address", page(w.SetPayout)},
+		{"POST", "/statements/appeal", page(w.AppealArtist)},
 		{"GET", "/pool/month/{month}", page(w.ShareOfMonth)},
 		{"POST", "/pool/month/{month}/appeal", page(w.AppealMarks)},
 
@@ -351,6 +354,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
 		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
+		{"GET", "/antiphon/v1/waits", open(0, p.Waits)},
 	}
 }
 
