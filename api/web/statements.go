@@ -1,16 +1,21 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/gorilla/mux"
 
+	"antiphon/federation/inbox"
 	"antiphon/federation/reporting"
+	"antiphon/payments/pool"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 	"antiphon/templates"
@@ -55,11 +60,37 @@ func (p *Pages) artistStatements(w http.ResponseWriter, r *http.Request, refused
 	if err != nil {
 		return err
 	}
+	if err := p.heardSoFar(r.Context(), view, v); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if refused != "" {
 		status = http.StatusUnprocessableEntity
 	}
 	return p.Render(w, status, view)
+}
+
+// heardSoFar fills in what is known of the month that is not over.
+func (p *Pages) heardSoFar(ctx context.Context, view *templates.Statements, artist string) error {
+	if p.Listens == nil {
+		return nil
+	}
+	view.Since = royalty.MonthOf(p.Now()).Start()
+	tallies, err := p.Listens.Tallies(ctx, artist, view.Since)
+	if err != nil {
+		return err
+	}
+	for _, t := range tallies {
+		view.Plays += int(t.Plays)
+	}
+	elsewhere, err := inbox.HeardElsewhere(ctx, p.DB.Read, artist, view.Since.Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	for _, e := range elsewhere {
+		view.Elsewhere += int(e.Plays)
+	}
+	return nil
 }
 
 // plays are units as people read them: shared tracks make parts.
@@ -163,7 +194,10 @@ func (p *Pages) SetPayout(w http.ResponseWriter, r *http.Request) error {
 	return seeOther(w, r, "/statements?done=address")
 }
 
-// ShareOfMonth is GET /pool/month/{month}: where a listener's nine dollars went.
+// sharePath is where a listener's money of a month went.
+func sharePath(month royalty.Month) string { return "/pool/month/" + string(month) }
+
+// ShareOfMonth is GET /pool/month/{month}: where a listener's nine dollars went, or go as far as it is known.
 func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	v, err := visitor(r)
 	if err != nil {
@@ -173,9 +207,13 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || p.Reporting == nil {
 		return ErrNotFound
 	}
-	view := &templates.Shares{Layout: p.Layout(r), Month: string(month)}
+	view := &templates.Shares{Layout: p.Layout(r), Month: string(month), Begins: month.Start()}
 	view.NoIndex = true
 	share, err := p.Reporting.Reports.ShareOf(r.Context(), month, v.Account.Actor)
+	if errors.Is(err, report.ErrUnknown) {
+		share, err = p.shareSoFar(r.Context(), month, v.Account.Actor)
+		view.SoFar = err == nil
+	}
 	if errors.Is(err, report.ErrUnknown) {
 		view.Empty = true
 		return p.Render(w, http.StatusOK, view)
@@ -205,6 +243,36 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	return p.Render(w, http.StatusOK, view)
 }
 
+// shareSoFar is where the money of a month that is paid and not reported yet goes, by what was heard so far.
+func (p *Pages) shareSoFar(ctx context.Context, month royalty.Month, listener string) (report.Share, error) {
+	if p.Pool == nil || p.Listens == nil {
+		return report.Share{}, report.ErrUnknown
+	}
+	paid, err := p.Pool.Payments(ctx, listener, listRows)
+	if err != nil {
+		return report.Share{}, err
+	}
+	if !slices.ContainsFunc(paid, func(one pool.Payment) bool { return one.Month == month && one.State == pool.Counted }) {
+		return report.Share{}, report.ErrUnknown
+	}
+	lines, err := p.Listens.Between(ctx, listener, month.Start(), month.Next().Start())
+	if err != nil {
+		return report.Share{}, err
+	}
+	var heard []report.Heard
+	for _, l := range lines {
+		h := report.Heard{Track: l.Track, Plays: l.Plays, Seconds: l.Seconds, Artists: []royalty.Share{{Artist: l.Artist, Points: 10_000}}}
+		if len(l.Artists) > 0 {
+			h.Artists = nil
+			for _, c := range l.Artists {
+				h.Artists = append(h.Artists, royalty.Share{Artist: c.Artist, Points: c.Share})
+			}
+		}
+		heard = append(heard, h)
+	}
+	return p.Reporting.Reports.Foresee(ctx, month, listener, heard)
+}
+
 // AppealMarks is POST /pool/month/{month}/appeal.
 func (p *Pages) AppealMarks(w http.ResponseWriter, r *http.Request) error {
 	v, err := visitor(r)
@@ -230,5 +298,5 @@ func (p *Pages) AppealMarks(w http.ResponseWriter, r *http.Request) error {
 			return &Fault{Status: http.StatusConflict, What: "This month is final", Do: "What was decided cannot be changed any more. Ask the admin of your instance for a correction."}
 		}
 	}
-	return seeOther(w, r, "/pool/month/"+string(month)+"?done=appealed")
+	return seeOther(w, r, sharePath(month)+"?done=appealed")
 }

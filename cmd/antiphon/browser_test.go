@@ -61,6 +61,8 @@ type report struct {
 	Problems, Strangers []string
 	Order               string
 	Links               []string
+	// Texts are what stood on pages that a test reads, by names of their own; Files what was downloaded, by name.
+	Texts, Files map[string]string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

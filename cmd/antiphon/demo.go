@@ -22,7 +22,9 @@ type demo struct {
 	binary   string
 	settings []string
 	// front, when it is set, may stand something before an instance that has not started.
-	front    func(*instance)
+	front func(*instance)
+	// pool has the artist's and the listener's instance share a listening pool.
+	pool     bool
 	story    *story
 	network  *network
 	artists  *instance

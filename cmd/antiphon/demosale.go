@@ -35,6 +35,10 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 	if d.home, err = d.newInstance("home", asset, engine, cache, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["listener"]); err != nil {
 		return err
 	}
+	if d.pool {
+		d.artists.shares(d.network.Asset, d.home)
+		d.home.shares(d.network.Asset, d.artists)
+	}
 	for _, i := range []*instance{d.artists, d.home, d.proxy} {
 		if err := i.open(ctx); err != nil {
 			return err
@@ -45,6 +49,11 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 		made[i.name] = i.base
 	}
 	return nil
+}
+
+// shares joins an instance that has not started to a listening pool with another one.
+func (i *instance) shares(asset string, with *instance) {
+	i.env = append(i.env, "ANTIPHON_POOL_ENABLED=true", "ANTIPHON_POOL_ASSET="+asset, "ANTIPHON_POOL_INSTANCES="+host(with.base))
 }
 
 func (d *demo) newInstance(name string, settings ...string) (*instance, error) {

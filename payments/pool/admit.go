@@ -141,20 +141,19 @@ func (s *Service) admit(ctx context.Context, c Claim) (bool, error) {
 	return in, err
 }
 
-// recount learns how many payments of a host for a month stand on a ledger: the own one, which it may share, or its own.
+// recount learns how many payments of a host for a month stand on a ledger. The own one may have them: as the own host's, as
+// those of a ledger that is shared, or as copies of what the other has told. Copies come late, so when no place is free by
+// them, the host's own ledger is read.
 func (s *Service) recount(ctx context.Context, host string, month royalty.Month) error {
+	var here int64
 	_, err := contract.NodeAt(ctx, s.Ledger, host)
+	if err != nil && !errors.Is(err, contract.ErrUnknown) {
+		return err
+	}
 	if err == nil || host == s.config.Host {
-		n, err := contract.Payments(ctx, s.Ledger, month, host)
-		if err != nil {
+		if here, err = contract.Payments(ctx, s.Ledger, month, host); err != nil {
 			return err
 		}
-		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-			return counted(tx, admission{Host: host, Month: month, Paid: n})
-		})
-	}
-	if !errors.Is(err, contract.ErrUnknown) || s.Records == nil {
-		return err
 	}
 	var a admission
 	err = s.DB.Read.WithContext(ctx).Where("host = ? AND month = ?", host, month).Take(&a).Error
@@ -162,12 +161,21 @@ func (s *Service) recount(ctx context.Context, host string, month royalty.Month)
 		return fmt.Errorf("look up host: %w", err)
 	}
 	a.Host, a.Month = host, month
+	if here > a.Paid {
+		a.Paid = here
+		if err := s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return counted(tx, a) }); err != nil {
+			return err
+		}
+	}
+	if host == s.config.Host || s.Records == nil || a.Admitted < a.Paid {
+		return nil
+	}
 	for range maxPages {
 		page, err := s.Records.Page(ctx, host, month, a.NextRecord)
 		if err != nil {
 			return fmt.Errorf("read ledger of %s: %w", host, err)
 		}
-		if err := s.read(ctx, &a, page); err != nil {
+		if err := s.read(ctx, &a, page, here); err != nil {
 			return err
 		}
 		if !page.More || len(page.Records) == 0 {
@@ -185,8 +193,9 @@ func counted(tx *gorm.DB, a admission) error {
 }
 
 // read checks a page and counts what it proves: each pseudonym once, of records that stand in the ledger of that host,
-// under a checkpoint by the key that it was first seen with.
-func (s *Service) read(ctx context.Context, a *admission, page Page) error {
+// under a checkpoint by the key that it was first seen with. The payments that stand here are among them or still to be
+// read.
+func (s *Service) read(ctx context.Context, a *admission, page Page, here int64) error {
 	if len(page.Records) > MaxRecords {
 		return fmt.Errorf("%d records on a page", len(page.Records))
 	}
@@ -232,6 +241,7 @@ func (s *Service) read(ctx context.Context, a *admission, page Page) error {
 		if err := tx.Model(&entry{}).Where("host = ? AND month = ?", a.Host, a.Month).Count(&a.Paid).Error; err != nil {
 			return fmt.Errorf("count payments of %s: %w", a.Host, err)
 		}
+		a.Paid = max(a.Paid, here)
 		return counted(tx, *a)
 	})
 }

@@ -3,7 +3,7 @@ import { hasText, say } from "./words";
 
 /** An error of any of our modules that names its fault, with the values for the words it is told in. */
 export class PlayError extends Error {
-  constructor(readonly fault: "login" | "none" | "seed" | "revoked" | "offline" | "other", readonly values: Record<string, string | number> = {}) {
+  constructor(readonly fault: "login" | "none" | "lent" | "seed" | "revoked" | "offline" | "other", readonly values: Record<string, string | number> = {}) {
     super(fault);
   }
 }
