@@ -107,7 +107,7 @@ func TestPoolPages(t *testing.T) {
 	admin.get("/admin").want(http.StatusOK, `href="/admin/months"`)
 	page := admin.get("/admin/months").want(http.StatusOK, "The pool in 2026-10", "2 paid; of 18.000000 dollars 9.000000 go to 1 artists", "9.000000 wait",
 		"Everything that was reported comes out", "R5", "waits", "The list is made on the 25th")
-	lin.get("/pool/month/2026-10").want(http.StatusOK, "$9.000000", "This is the report", "Ada", "Keeps this instance running", "$1.000000", "!marked")
+	lin.get("/pool/month/2026-10").want(http.StatusOK, "$9.00", "This is the report", "Ada", "Keeps this instance running", "$1.00", "!marked")
 	eve.get("/pool/month/2026-10").want(http.StatusOK, "Waits, because a rule has marked", "R5")
 	eve.post("/pool/month/2026-10/appeal", url.Values{"words": {"I fell <asleep>."}}).want(http.StatusSeeOther)
 	ada.get("/pool/month/2026-10").want(http.StatusOK, "Nothing for this month")

@@ -122,7 +122,9 @@ type Shares struct {
 	// Final says that nothing of it changes any more, SoFar that it is not reported yet and is what would be if the month
 	// ended now.
 	Final, SoFar bool
-	Rows         []ShareRow
+	// Off says that the listener has chosen that nothing is recorded.
+	Off  bool
+	Rows []ShareRow
 	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
 	Operator, Held, Carried string
 	// Rules are those that have marked some plays.

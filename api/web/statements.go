@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"antiphon/federation/inbox"
 	"antiphon/federation/reporting"
+	"antiphon/media/listen"
 	"antiphon/payments/pool"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
@@ -197,6 +199,15 @@ func (p *Pages) SetPayout(w http.ResponseWriter, r *http.Request) error {
 // sharePath is where a listener's money of a month went.
 func sharePath(month royalty.Month) string { return "/pool/month/" + string(month) }
 
+// dollars are money as a listener reads it: cents, and more digits only where there are any.
+func dollars(m royalty.Micro) string {
+	text := m.String()
+	for strings.HasSuffix(text, "0") && len(text)-strings.IndexByte(text, '.') > 3 {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
 // ShareOfMonth is GET /pool/month/{month}: where a listener's nine dollars went, or go as far as it is known.
 func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	v, err := visitor(r)
@@ -213,6 +224,11 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, report.ErrUnknown) {
 		share, err = p.shareSoFar(r.Context(), month, v.Account.Actor)
 		view.SoFar = err == nil
+		settings, wrong := listen.SettingsOf(r.Context(), p.DB.Read, v.Account.Actor)
+		if wrong != nil {
+			return wrong
+		}
+		view.Off = !settings.Recording
 	}
 	if errors.Is(err, report.ErrUnknown) {
 		view.Empty = true
@@ -221,19 +237,19 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view.Final, view.Operator = share.Stage == report.Final, royalty.Operator.String()
+	view.Final, view.Operator = share.Stage == report.Final, dollars(royalty.Operator)
 	for _, part := range share.Portions {
-		row := templates.ShareRow{Name: part.Artist, URL: artistLink(part.Artist), Dollars: part.Micro.String(), Percent: int((part.Micro*100 + royalty.Pool/2) / royalty.Pool)}
+		row := templates.ShareRow{Name: part.Artist, URL: artistLink(part.Artist), Dollars: dollars(part.Micro), Percent: int((part.Micro*100 + royalty.Pool/2) / royalty.Pool)}
 		if who, err := p.actor(r.Context(), part.Artist); err == nil {
 			row.Name, row.URL = who.Display, who.page()
 		}
 		view.Rows = append(view.Rows, row)
 	}
 	if share.Held > 0 {
-		view.Held = share.Held.String()
+		view.Held = dollars(share.Held)
 	}
 	if share.Carried > 0 {
-		view.Carried = share.Carried.String()
+		view.Carried = dollars(share.Carried)
 	}
 	for _, d := range share.Decisions {
 		if d.State != report.Noted {

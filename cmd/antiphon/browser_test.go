@@ -49,6 +49,7 @@ type report struct {
 	CoverDrawn               int
 	Duration, FirstClickMS   float64
 	PayToGrantMS             float64
+	PayToMemberMS            float64
 	Clicks                   []float64
 	Stays                    bool
 	Preview, Start           heard
