@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -98,8 +99,14 @@ func TestThePoolsPage(t *testing.T) {
 		t.Errorf("the invoice is another one on each look: %s", again.body)
 	}
 
+	lin.get("/pool/state").want(http.StatusOK, `"state":"waiting"`, `"next":"/pool"`)
+	eve.get("/pool/state").want(http.StatusNotFound)
+	i.clock.Advance(time.Hour)
+	lin.get("/pool/state").want(http.StatusOK, `"state":"expired"`)
+
 	first, second := strings.Repeat("a", 64), strings.Repeat("b", 64)
 	i.pays(t, p, lin.actor, first)
+	lin.get("/pool/state").want(http.StatusOK, `"state":"yours"`)
 	lin.get("/pool").want(http.StatusOK, "Everything in the pool plays.", "Paid to the end of November 2026 (UTC).", first, `action="/pool/cancel"`)
 	i.pays(t, p, lin.actor, second)
 	lin.get("/pool").want(http.StatusOK, "November 2026 was paid already", "kept for a later month")
