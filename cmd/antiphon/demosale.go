@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -150,7 +151,7 @@ func (d *demo) offer(ctx context.Context, made map[string]any) error {
 	}
 	d.order = strings.TrimSuffix(resp.Request.URL.Path, "/")
 	made["order"] = d.order
-	return d.until(ctx, "waiting", "paid", "granted", "yours")
+	return d.lin.until(ctx, d.order, "waiting", "paid", "granted", "yours")
 }
 
 func (d *demo) pay(ctx context.Context, _ map[string]any) error {
@@ -159,7 +160,7 @@ func (d *demo) pay(ctx context.Context, _ map[string]any) error {
 }
 
 func (d *demo) waitGranted(ctx context.Context, made map[string]any) error {
-	if err := d.until(ctx, "yours"); err != nil {
+	if err := d.lin.until(ctx, d.order, "yours"); err != nil {
 		return err
 	}
 	g, err := d.lin.grant(ctx, d.track)
@@ -173,22 +174,17 @@ func (d *demo) waitGranted(ctx context.Context, made map[string]any) error {
 	return err
 }
 
-// until waits for one of the purchase's states.
-func (d *demo) until(ctx context.Context, states ...string) error {
+// until waits for one of the states that a page which moves by itself asks for.
+func (u *user) until(ctx context.Context, page string, states ...string) error {
 	return every(ctx, 25*time.Millisecond, func() (bool, error) {
 		var p struct{ State, Words, Next string }
-		if err := d.lin.getJSON(ctx, d.order+"/state", &p); err != nil {
+		if err := u.getJSON(ctx, page+"/state", &p); err != nil {
 			return false, err
-		}
-		for _, state := range states {
-			if p.State == state {
-				return true, nil
-			}
 		}
 		if p.State == "rejected" {
 			return false, errors.New(p.Words)
 		}
-		return false, nil
+		return slices.Contains(states, p.State), nil
 	})
 }
 
