@@ -89,8 +89,8 @@ async function ask(uri: string): Promise<string> {
     throw new PlayError("offline");
   }
   // A track of the listening pool that is not lent: the servers say why, and what helps.
-  const no = answer.status === 403 ? ((await answer.json().catch(() => ({}))) as { title?: string }).title : undefined;
-  if (no) throw new PlayError("lent", { words: no });
+  const no = answer.status === 403 ? ((await answer.json().catch(() => ({}))) as { title?: string; code?: string }) : {};
+  if (no.title) throw new PlayError(no.code === "no-member" ? "member" : "lent", { words: no.title });
   const faults = { 401: "login", 404: "none", 410: "revoked" } as const;
   throw new PlayError(faults[answer.status as keyof typeof faults] ?? "other");
 }

@@ -129,6 +129,9 @@ async function look(max, report) {
   const said = page.locator('#player [data-words][data-kind="error"]');
   await said.waitFor();
   report.said = await said.evaluate((e) => e.firstChild.textContent);
+  await page.click("#player [data-words] button");
+  await page.locator('form[action="/pool/join"] button').waitFor();
+  await page.goto(trackPage(max, report));
   await page.click('.sheet-buy a[href="/pool"]');
   await page.locator('form[action="/pool/join"] button').waitFor();
   report.texts.pool = await words(max);
