@@ -161,7 +161,7 @@ func (s *Service) recount(ctx context.Context, host string, month royalty.Month)
 		return fmt.Errorf("look up host: %w", err)
 	}
 	a.Host, a.Month = host, month
-	if here > a.Paid {
+	if here > a.Paid || a.NextRecord == 0 && here != a.Paid {
 		a.Paid = here
 		if err := s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return counted(tx, a) }); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (s *Service) recount(ctx context.Context, host string, month royalty.Month)
 		if err != nil {
 			return fmt.Errorf("read ledger of %s: %w", host, err)
 		}
-		if err := s.read(ctx, &a, page, here); err != nil {
+		if err := s.read(ctx, &a, page); err != nil {
 			return err
 		}
 		if !page.More || len(page.Records) == 0 {
@@ -193,9 +193,8 @@ func counted(tx *gorm.DB, a admission) error {
 }
 
 // read checks a page and counts what it proves: each pseudonym once, of records that stand in the ledger of that host,
-// under a checkpoint by the key that it was first seen with. The payments that stand here are among them or still to be
-// read.
-func (s *Service) read(ctx context.Context, a *admission, page Page, here int64) error {
+// under a checkpoint by the key that it was first seen with.
+func (s *Service) read(ctx context.Context, a *admission, page Page) error {
 	if len(page.Records) > MaxRecords {
 		return fmt.Errorf("%d records on a page", len(page.Records))
 	}
@@ -241,7 +240,6 @@ func (s *Service) read(ctx context.Context, a *admission, page Page, here int64)
 		if err := tx.Model(&entry{}).Where("host = ? AND month = ?", a.Host, a.Month).Count(&a.Paid).Error; err != nil {
 			return fmt.Errorf("count payments of %s: %w", a.Host, err)
 		}
-		a.Paid = max(a.Paid, here)
 		return counted(tx, *a)
 	})
 }
