@@ -129,16 +129,33 @@ func (w *memberWorld) testRecorded(t *testing.T) {
 	if len(rows) != 2 || !slices.Equal(rows[1][1:], []string{p.Track, p.Artist, strconv.Itoa(p.Seconds), strconv.Itoa(p.Length), "true", "played"}) {
 		t.Errorf("exported as CSV: %q", rows)
 	}
-	if n := w.count(w.home, "plays", "1 = 1"); n != 0 {
-		t.Errorf("%d plays are kept of who wants none kept", n)
+	before, after := w.reports()
+	if before == 0 || after > 0 {
+		t.Errorf("%d requests carried reports before that was switched off, and %d after it", before, after)
 	}
-	rode := w.taps[w.home].seen(func(e exchange) bool {
-		return e.fromBrowser() && strings.HasPrefix(e.url, "/ipfs/") && e.header.Get("Antiphon-Listen") != ""
-	})
-	if len(rode) == 0 {
-		t.Error("no request carried a report")
+	w.lin = w.visitor(t, w.listener, w.report.Seed)
+	must(t, w.lin.logIn(t.Context()))
+	must(t, w.lin.getJSON(t.Context(), "/history/export.json", &plays))
+	if len(plays) != 0 {
+		t.Errorf("kept of who wants nothing kept: %+v", plays)
 	}
-	t.Logf("%d of %d seconds recorded; %d requests carried reports", p.Seconds, p.Length, len(rode))
+	t.Logf("%d of %d seconds recorded; %d requests carried reports", p.Seconds, p.Length, before)
+}
+
+// reports counts requests that told what was heard, before the listener switched that off and after it.
+func (w *memberWorld) reports() (before, after int) {
+	off := false
+	for _, e := range w.taps[w.home].seen(exchange.fromBrowser) {
+		off = off || e.method == "POST" && e.url == "/history/settings"
+		switch {
+		case e.header.Get("Antiphon-Listen") == "" && e.url != "/play/listen":
+		case off:
+			after++
+		default:
+			before++
+		}
+	}
+	return before, after
 }
 
 // testBooks looks at what the two instances have written down.
@@ -187,8 +204,6 @@ func (w *memberWorld) testPolicy(t *testing.T) {
 
 // testNoSecrets looks for what only people's own browsers may know in all that instances were sent, keep and write.
 func (w *memberWorld) testNoSecrets(t *testing.T) {
-	w.lin = w.visitor(t, w.listener, w.report.Seed)
-	must(t, w.lin.logIn(t.Context()))
 	must(t, w.openGrant(t.Context(), map[string]any{}))
 	all := map[string][]byte{"the content key": w.key[:]}
 	w.secretsOfOne(t, all, w.lin, w.report.Recovery)
