@@ -137,3 +137,10 @@ func done(err error) error {
 	}
 	return err
 }
+
+func wrap(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
