@@ -40,8 +40,48 @@ func (s *Service) carried(ctx context.Context, month royalty.Month) (map[string]
 	return out, err
 }
 
-// fund is who has what could not be divided among artists because there were none.
+// fund is who has what is to be divided among all artists of a month: what nobody has claimed, and what could not be divided
+// before because there were no artists.
 const fund = "fund"
+
+// settleFund makes what is carried into a month by name come to what the ledger has: the rest is the common fund's, such as
+// what artists have not claimed. It may be called again until the month is reported.
+func (s *Service) settleFund(ctx context.Context, month royalty.Month) error {
+	last, _, err := contract.CanLapse(ctx, s.Book, s.config.Node)
+	if err != nil {
+		return err
+	}
+	micro, err := contract.CarriedInto(ctx, s.Book, s.config.Node)
+	if err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		// A month that nobody reported has left everything to this one.
+		if last != "" && last.Next() < month {
+			err := tx.Model(&carryRow{}).Where("month = ?", last.Next()).Update("month", month).Error
+			if err != nil {
+				return wrap("carry over a month", err)
+			}
+		}
+		var rows []carryRow
+		if err := tx.Where("month = ?", month).Find(&rows).Error; err != nil {
+			return wrap("read what is carried", err)
+		}
+		rest := micro
+		for _, r := range rows {
+			if r.Listener != fund {
+				rest -= r.Micro
+			}
+		}
+		if rest < 0 {
+			return fmt.Errorf("%w: %s more is carried by name than is on the ledger", ErrNotYet, -rest)
+		}
+		if err := tx.Where("month = ? AND listener = ?", month, fund).Delete(&carryRow{}).Error; err != nil || rest == 0 {
+			return wrap("clear the fund", err)
+		}
+		return wrap("write the fund", tx.Create(&carryRow{month, fund, rest, maxCarry}).Error)
+	})
+}
 
 // carryOn writes what is left of listeners for the next month, under their own names: the next month's pseudonyms are
 // others.

@@ -135,6 +135,9 @@ func (s *Service) ReportMonth(ctx context.Context, month royalty.Month) error {
 	if err != nil {
 		return err
 	}
+	if err := s.settleFund(ctx, month); err != nil {
+		return fmt.Errorf("what is carried into %s: %w", month, err)
+	}
 	if err := s.suspectAll(ctx, month, policy); err != nil {
 		return fmt.Errorf("judge %s: %w", month, err)
 	}

@@ -221,9 +221,13 @@ func AgingAt(ctx context.Context, r Reader, node string, at time.Time) (*Aging, 
 	return &Aging{r, y}, err
 }
 
-// Old is how much of what the ledger owes an artist could lapse: see [Due], and [Lapse]. It is never below zero.
-func (a *Aging) Old(ctx context.Context, artist string) (royalty.Micro, error) {
+// Old is how much of what the ledger owes an artist could lapse: see [Due], and [Lapse]. Proved is what totals of months
+// that are not kept would add. It is never below zero.
+func (a *Aging) Old(ctx context.Context, artist string, proved royalty.Micro) (royalty.Micro, error) {
 	due, err := Due(ctx, a.r, a.young.node, artist)
+	if err == nil {
+		due, err = add(due, proved)
+	}
 	if err != nil {
 		return 0, err
 	}

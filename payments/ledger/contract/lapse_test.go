@@ -96,7 +96,7 @@ func TestLapsePolicies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if old, err := aging.Old(t.Context(), b.Report.Artists[0].Artist); err != nil || old != want || aging.Kept(october) != (want == 0) {
+		if old, err := aging.Old(t.Context(), b.Report.Artists[0].Artist, 0); err != nil || old != want || aging.Kept(october) != (want == 0) {
 			t.Errorf("%s: %s could lapse, %v", text, old, err)
 		}
 	}
