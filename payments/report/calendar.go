@@ -39,6 +39,12 @@ type (
 		Month royalty.Month `json:"month"`
 		Try   int           `json:"try"`
 	}
+	// CorrectionDue: a payment for a month that is final was charged back.
+	CorrectionDue struct {
+		Month     royalty.Month `json:"month"`
+		Pseudonym string        `json:"pseudonym"`
+		Try       int           `json:"try"`
+	}
 )
 
 // Kind names the job.
@@ -71,6 +77,12 @@ func (LapsesDue) Kind() string { return "lapse_unclaimed" }
 // Options let a month be due once.
 func (LapsesDue) Options() jobs.Options { return jobs.Options{Once: true} }
 
+// Kind names the job.
+func (CorrectionDue) Kind() string { return "correct_chargeback" }
+
+// Options let a correction be due once.
+func (CorrectionDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
 const (
 	// monthFrom and payoutsFrom are the days of the next month from which a month is reported and paid.
 	monthFrom, payoutsFrom = 4, 25
@@ -96,6 +108,13 @@ func (s *Service) Register(q *jobs.Queue) {
 	handle(q, func(ctx context.Context, j FinalDue) error { return s.StateFinal(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j PayoutsDue) error { return s.ListPayouts(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j LapsesDue) error { return s.LapseUnclaimed(ctx, j.Month) })
+	handle(q, func(ctx context.Context, j CorrectionDue) error {
+		err := s.CorrectChargeback(ctx, j.Month, j.Pseudonym)
+		if errors.Is(err, ErrNotYet) {
+			return jobs.Later(time.Hour)
+		}
+		return err
+	})
 	q.Loop(func(ctx context.Context) {
 		tick := time.NewTicker(time.Minute)
 		defer tick.Stop()
@@ -167,7 +186,11 @@ func (s *Service) Due(ctx context.Context) ([]jobs.Args, error) {
 		}
 		due = append(due, more...)
 	}
-	return due, nil
+	back, err := s.chargedBack(ctx)
+	for _, j := range back {
+		due = append(due, j)
+	}
+	return due, err
 }
 
 // dueOf is what is due of a month whose days are reported.

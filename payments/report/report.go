@@ -48,7 +48,8 @@ type ListenSource interface {
 
 // Members knows who belongs to the pool.
 type Members interface {
-	// Members calls yield with the actor URI of everybody who has paid for the month, each once, in any order.
+	// Members calls yield with the actor URI of everybody who has paid for the month, each once, in any order; also who was
+	// charged back since.
 	Members(ctx context.Context, month royalty.Month, yield func(listener string) error) error
 }
 
