@@ -137,11 +137,21 @@ func TestCorrection(t *testing.T) {
 		if got := w.owed("c"); got != "7.200000" || w.carried() != royalty.Pool {
 			t.Errorf("c is owed %s, carried %s", got, w.carried())
 		}
+		named := func() (micro royalty.Micro) {
+			w.must(w.db.Read.Raw("SELECT micro FROM report_carries WHERE month = '2026-12' AND listener = ?", listener("fades")).Scan(&micro).Error)
+			return micro
+		}
+		if named() != royalty.Pool {
+			t.Errorf("by the name of fades %s are carried", named())
+		}
 		// Killed before the listener's own row was changed: it is changed by the next try, and then never again.
 		w.must(w.db.Write.Exec("DELETE FROM report_feed WHERE name LIKE 'back/2026-10/%'").Error)
 		w.must(w.db.Write.Exec("UPDATE report_carries SET micro = micro + 9000000 WHERE month = '2026-12'").Error)
 		for range 2 {
 			w.must(w.service.CorrectChargeback(t.Context(), october, pseudonym(october, listener("fades"))))
+		}
+		if named() != royalty.Pool {
+			t.Errorf("by the name of fades %s are carried after all", named())
 		}
 		december := november.Next()
 		w.members = nil

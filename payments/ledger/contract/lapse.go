@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"antiphon/payments/royalty"
@@ -279,4 +280,22 @@ func CanLapse(ctx context.Context, r Reader, node string) (royalty.Month, bool, 
 		return "", false, nil
 	}
 	return carry.Month, err == nil, err
+}
+
+// LapsesOf calls fn with what one artist has lost to the common funds of all nodes: with the node, and the month whose final
+// statement was the last one then. An error of fn ends it and is returned.
+func LapsesOf(ctx context.Context, r Reader, artist string, fn func(month royalty.Month, node string, micro royalty.Micro) error) error {
+	start, end := under("lapsed/")
+	return r.Range(ctx, start, end, func(key, value string) error {
+		month, rest, _ := strings.Cut(key[len(start):], "/")
+		node, whose, _ := strings.Cut(rest, "/")
+		if whose != artist {
+			return nil
+		}
+		micro, err := read[royalty.Micro]([]byte(value))
+		if err != nil {
+			return err
+		}
+		return fn(royalty.Month(month), node, micro)
+	})
 }
