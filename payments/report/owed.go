@@ -61,26 +61,47 @@ func (s *Service) proofs(ctx context.Context, artist string) ([]contract.TotalPr
 
 // ProveTotal proves an artist's total under the ArtistsRoot of a month's statement.
 func (s *Service) ProveTotal(ctx context.Context, month royalty.Month, stage Stage, artist string) (contract.TotalProof, error) {
+	proofs, err := s.proveTotals(ctx, month, stage, []string{artist})
+	p, found := proofs[artist]
+	if err == nil && !found {
+		err = fmt.Errorf("%w: %s has no part in %s", ErrUnknown, artist, month)
+	}
+	return p, err
+}
+
+// proveTotals proves the totals of those of some artists who have a part in a month.
+func (s *Service) proveTotals(ctx context.Context, month royalty.Month, stage Stage, artists []string) (map[string]contract.TotalProof, error) {
 	var rows []totalRow
 	if err := s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ?", month, stage).Find(&rows).Error; err != nil {
-		return contract.TotalProof{}, wrap("read totals", err)
+		return nil, wrap("read totals", err)
 	}
-	totals := make([]contract.ArtistTotal, len(rows))
+	wanted := map[string]bool{}
+	for _, artist := range artists {
+		wanted[artist] = true
+	}
+	type total struct {
+		row  totalRow
+		hash string
+	}
+	totals := make([]total, len(rows))
 	for i, r := range rows {
-		totals[i] = contract.ArtistTotal{Artist: contract.Digest("payee", r.Artist), Micro: r.Micro}
+		totals[i] = total{r, contract.Digest("payee", r.Artist)}
 	}
-	slices.SortFunc(totals, func(a, b contract.ArtistTotal) int { return strings.Compare(a.Artist, b.Artist) })
-	hash := contract.Digest("payee", artist)
-	lines, n := make([]string, len(totals)), -1
-	for i, t := range totals {
-		lines[i] = contract.ArtistLine(t)
-		if t.Artist == hash {
-			n = i
+	slices.SortFunc(totals, func(a, b total) int { return strings.Compare(a.hash, b.hash) })
+	var p prover
+	var of []totalRow
+	for _, t := range totals {
+		if wanted[t.row.Artist] {
+			of = append(of, t.row)
+		}
+		if err := p.add(contract.ArtistLine(contract.ArtistTotal{Artist: t.hash, Micro: t.row.Micro}), wanted[t.row.Artist]); err != nil {
+			return nil, err
 		}
 	}
-	if n < 0 {
-		return contract.TotalProof{}, fmt.Errorf("%w: %s has no part in %s", ErrUnknown, artist, month)
+	proofs, err := p.proofs()
+	out := map[string]contract.TotalProof{}
+	for i, one := range proofs {
+		out[of[i].Artist] = contract.TotalProof{Month: month, N: one.N, Micro: of[i].Micro, Hashes: one.Hashes}
 	}
-	hashes, err := royalty.Prove(lines, int64(n))
-	return contract.TotalProof{Month: month, N: int64(n), Micro: totals[n].Micro, Hashes: hashes}, err
+	return out, err
 }
