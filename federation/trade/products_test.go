@@ -344,6 +344,48 @@ func (h *house) owed(t *testing.T, payee string) string {
 	return sum.Units.String()
 }
 
+// TestReleaseAtOnce reads a release from elsewhere before any job of its instance has run.
+func TestReleaseAtOnce(t *testing.T) {
+	t.Parallel()
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		seller, home := build(t, fresh()), build(t, fresh())
+		ctx, ada := t.Context(), seller.User(t, "ada", actor.Artist)
+		track, _ := seller.publish(t, ada.URI, "t1")
+		edit := media.ReleaseEdit{Kind: media.Album, Title: "Boiler Songs", Tracks: []media.TrackID{track.ID}, Price: func(tx *gorm.DB, r media.Release) error {
+			return seller.room.SetProductPrice(tx, seller.room.ProductURI(string(r.ID)), access.Price{Units: "5000000", Asset: asset, Decimals: 6})
+		}}
+		release, err := seller.tracks.SaveRelease(ctx, ada.URI, "", edit)
+		must(t, err)
+		unread := func(when string) {
+			t.Helper()
+			if _, err := home.Fetch.Get(ctx, release.URI); err == nil {
+				t.Errorf("a release is read %s", when)
+			}
+		}
+		unread("before it is out")
+		// Out, taken back, and out again.
+		for range 2 {
+			release, err = seller.tracks.PublishRelease(ctx, ada.URI, release.ID)
+			must(t, err)
+			document, err := home.Fetch.Get(ctx, release.URI)
+			must(t, err)
+			album, err := vocab.ReadRelease(document.Raw)
+			must(t, err)
+			if album.Name != "Boiler Songs" || !slices.Equal(album.Tracks, []string{track.URI}) || len(album.Proposals) != 1 {
+				t.Errorf("the release reads as %+v", album)
+			}
+			offer, err := home.Inbox.Proposal(ctx, album.Proposals[0].ID)
+			must(t, err)
+			if offer.Amount != "5000000" {
+				t.Errorf("its price reads as %+v", offer)
+			}
+			must(t, seller.tracks.WithdrawRelease(ctx, ada.URI, release.ID))
+			unread("after it was taken back")
+			seller.Clock.Advance(time.Hour)
+		}
+	})
+}
+
 // TestProducts sells a release, an amount that buyers name, gifts and codes from one instance to people of another.
 func TestProducts(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,6 +94,9 @@ type world struct {
 	books  *books
 	parts  pool.Parts
 
+	// between is called once, behind the next look for memberships outside of what it is written in.
+	between atomic.Pointer[func()]
+
 	mu    sync.Mutex
 	clock time.Time
 	told  []string
@@ -126,6 +130,14 @@ func open(t *testing.T, dsn string) *world {
 	database, err := db.Open(t.Context(), dsn, log)
 	must(t, err)
 	w := &world{db: database, queue: jobs.New(database, log), till: &till{}, clock: time.Date(2026, 10, 15, 12, 0, 0, 0, time.UTC)}
+	must(t, database.Read.Callback().Query().After("gorm:query").Register("test:between", func(tx *gorm.DB) {
+		if !strings.Contains(tx.Statement.SQL.String(), "month <") || tx.Statement.Table != "pool_members" {
+			return
+		}
+		if fn := w.between.Swap(nil); fn != nil {
+			(*fn)()
+		}
+	}))
 	w.orders = payments.New(payments.Config{BaseURL: base, PollOpen: 5 * time.Millisecond, PollIdle: 10 * time.Millisecond}, payments.Parts{
 		DB: database, Jobs: w.queue, Providers: []payments.Provider{w.till}, Log: log, Now: w.now, Rand: rand.Reader,
 	})
@@ -202,17 +214,14 @@ func (w *world) join(t *testing.T, listener string) payments.Order {
 
 func (w *world) until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 10_000 {
-		if done() {
-			return
+	defer func() {
+		if t.Failed() {
+			var failed []string
+			w.db.Read.Raw("SELECT CAST(errors AS TEXT) FROM river_job WHERE errors IS NOT NULL").Scan(&failed)
+			t.Log(failed)
 		}
-		<-tick.C
-	}
-	var failed []string
-	w.db.Read.Raw("SELECT CAST(errors AS TEXT) FROM river_job WHERE errors IS NOT NULL").Scan(&failed)
-	t.Fatalf("never: %s %v", what, failed)
+	}()
+	testkit.Until(t, what, done)
 }
 
 func (w *world) count(t *testing.T, table, where string, args ...any) int {
@@ -483,6 +492,47 @@ func TestDownWhenAMonthCloses(t *testing.T) {
 		w.state(t, lin, pool.Active, "2026-11")
 		if n := w.posted(t, "2026-11"); n != 1 {
 			t.Errorf("%d payments for November", n)
+		}
+	})
+}
+
+// TestKilledBeforeAMonthCloses: what stands on the ledger is no credit, however late that is found.
+func TestKilledBeforeAMonthCloses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.books.mu.Lock()
+		w.books.kill = 1
+		w.books.mu.Unlock()
+		w.pay(t, w.join(t, lin), 10_000_000, asset)
+		w.until(t, "the batch is written, and the process killed behind that", func() bool {
+			w.books.mu.Lock()
+			defer w.books.mu.Unlock()
+			return w.books.kill == 0
+		})
+		w.at(t, "2026-11-04T00:00:00Z")
+		w.until(t, "the batch is done", func() bool { return w.count(t, "pool_batches", "state <> 'posted'") == 0 })
+		must(t, w.Round(t.Context()))
+		if n := w.count(t, "pool_payments", "month = '2026-10' AND posted_at IS NOT NULL"); n != 1 {
+			t.Errorf("%d payments of October are noted as posted", n)
+		}
+		w.state(t, lin, pool.Lapsed, "2026-10")
+	})
+}
+
+// TestPaidAsTheMonthBegins pays between the look for those who are late and their being moved.
+func TestPaidAsTheMonthBegins(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.pay(t, w.join(t, lin), 10_000_000, asset)
+		o, err := w.orders.Demand(t.Context(), payments.Demand{
+			Offer: w.URI() + "/demands/early", Payee: w.Payee(), Payer: lin, Product: w.URI(), Amount: amount.New(10_000_000, asset),
+		})
+		must(t, err)
+		pay := func() { w.pay(t, o, 10_000_000, asset) }
+		w.between.Store(&pay)
+		w.at(t, "2026-11-01T00:00:01Z")
+		m, err := w.Of(t.Context(), lin)
+		must(t, err)
+		if m.State != pool.Active || m.Month != "2026-11" {
+			t.Errorf("who has paid is %s, paid for %s", m.State, m.Month)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +77,8 @@ type world struct {
 	clock     *testkit.Clock
 	mu        sync.Mutex
 	said      []string
+	// between are called once each, by table, behind the next look for subscriptions whose month is over.
+	between map[string]func()
 }
 
 func each(t *testing.T, start string, test func(t *testing.T, w *world)) {
@@ -102,6 +105,18 @@ func each(t *testing.T, start string, test func(t *testing.T, w *world)) {
 		hear(w, func(f subscription.Added) string { return fmt.Sprint("added ", f.Period) })
 		hear(w, func(f subscription.Removed) string { return fmt.Sprint("removed ", f.Period) })
 		hear(w, func(f subscription.Warned) string { return fmt.Sprintf("warned %d %s", f.Days, f.Words) })
+		must(t, database.Read.Callback().Query().After("gorm:query").Register("test:between", func(tx *gorm.DB) {
+			if !strings.Contains(tx.Statement.SQL.String(), " OR ") {
+				return
+			}
+			w.mu.Lock()
+			fn := w.between[tx.Statement.Table]
+			delete(w.between, tx.Statement.Table)
+			w.mu.Unlock()
+			if fn != nil {
+				fn()
+			}
+		}))
 		must(t, w.jobs.Open())
 		must(t, w.jobs.Start(context.WithoutCancel(t.Context())))
 		t.Cleanup(func() {
@@ -139,22 +154,11 @@ func (w *world) heard(what string) int {
 // settled waits until no job is left that can be worked now.
 func (w *world) settled() {
 	w.t.Helper()
-	w.until("the jobs are worked", func() bool {
+	testkit.Until(w.t, "the jobs are worked", func() bool {
 		var n int64
 		must(w.t, w.db.Read.Table("river_job").Where("state IN ('available', 'running')").Count(&n).Error)
 		return n == 0
 	})
-}
-
-func (w *world) until(what string, done func() bool) {
-	w.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !done() {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("not within 30 s: %s", what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
 }
 
 func must(t *testing.T, err error) {
@@ -376,6 +380,63 @@ func december(t *testing.T, w *world) (purchase.Purchase, bool) {
 	return found[0], true
 }
 
+// TestSilentSellers renews what is left when more sellers than one round takes up do not answer.
+func TestSilentSellers(t *testing.T) {
+	each(t, "2026-12-01T00:00:01Z", func(t *testing.T, w *world) {
+		const many = 501
+		rows, end := make([]subscription.Held, many), subscription.Period(202611).End()
+		for i := range rows {
+			name := fmt.Sprintf("%04d", i)
+			rows[i] = subscription.Held{
+				ID: name, Listener: lin, Artist: artist, Tier: tier + name, Offer: "https://b.example/offers/" + name, State: subscription.Active,
+				Period: 202611, EndTime: &end, Asset: asset, CreatedAt: end, UpdatedAt: end,
+			}
+		}
+		must(t, w.db.Write.CreateInBatches(rows, 100).Error)
+		w.round()
+		w.round()
+		var asked int64
+		must(t, w.db.Read.Table("renewals").Where("period = 202612").Count(&asked).Error)
+		if asked != many {
+			t.Errorf("%d of %d sellers were asked", asked, many)
+		}
+	})
+}
+
+// TestPaidAsTheMonthEnds pays between the look for those whose month is over and their being moved, on both sides.
+func TestPaidAsTheMonthEnds(t *testing.T) {
+	each(t, "2026-11-25T10:00:00Z", func(t *testing.T, w *world) {
+		h, p := w.join(5_000_000)
+		w.in(func(ctx context.Context, tx *gorm.DB) error {
+			return w.Ask(ctx, tx, subscription.Wish{Offer: h.Offer, Tier: tier, Artist: artist, Listener: lin})
+		})
+		w.invoiced(p, 5_000_000)
+		w.paid(p)
+		_, next := w.join(5_000_000)
+		w.invoiced(next, 5_000_000)
+		deal, december := "https://s.example/agreements/"+next.ID, subscription.Period(next.Period)
+		w.mu.Lock()
+		w.between = map[string]func(){
+			"subscriptions": func() {
+				w.in(func(ctx context.Context, tx *gorm.DB) error {
+					return w.Paid(ctx, tx, subscription.Payment{Tier: tier, Artist: artist, Listener: lin, Agreement: deal, Period: december})
+				})
+			},
+			"subscriptions_held": func() {
+				w.in(func(ctx context.Context, tx *gorm.DB) error {
+					return w.Stands(ctx, tx, artist, lin, deal, december.End())
+				})
+			},
+		}
+		w.mu.Unlock()
+		w.at("2026-12-01T00:00:01Z")
+		w.states(subscription.Active, subscription.Active)
+		if h, s := w.held(), w.sold(); h.Period != 202612 || s.Period != 202612 || s.Agreement != deal {
+			t.Errorf("paid for %d on the one side, %d on the other, by %s", h.Period, s.Period, s.Agreement)
+		}
+	})
+}
+
 func TestStandingOrders(t *testing.T) {
 	each(t, "2026-11-01T00:00:00Z", func(t *testing.T, w *world) {
 		subscribed(t, w, 6_000_000, "2027-11-01T00:00:00Z")
@@ -406,7 +467,7 @@ func TestStandingOrders(t *testing.T) {
 		// expired and the seller has said nothing.
 		w.node.deaf = true
 		rounds()
-		w.until("the payment is made", func() bool { return w.node.count() == 1 })
+		testkit.Until(w.t, "the payment is made", func() bool { return w.node.count() == 1 })
 		must(t, w.jobs.Stop(context.WithoutCancel(t.Context())))
 		w.node.mu.Lock()
 		w.node.deaf = false
@@ -501,7 +562,7 @@ func TestWhatAStandingOrderDoesNotCover(t *testing.T) {
 				}
 				w.invoiced(all[0], 6_000_000)
 				w.round()
-				w.until("it is paid", func() bool { return w.node.count() == 1 })
+				testkit.Until(w.t, "it is paid", func() bool { return w.node.count() == 1 })
 			})
 		})
 	}
