@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"gorm.io/gorm"
+
 	"antiphon/federation/actor"
 	"antiphon/federation/httpsig"
 	"antiphon/payments/ledger/contract"
@@ -178,4 +180,12 @@ func (s *Service) MonthsOf(ctx context.Context, artist string) ([]royalty.Month,
 		return nil, fmt.Errorf("read months: %w", err)
 	}
 	return out, nil
+}
+
+// Leave removes inside tx the statements that other nodes have sent for an artist who is going.
+func Leave(ctx context.Context, tx *gorm.DB, artist string) error {
+	if err := tx.WithContext(ctx).Where("artist = ?", artist).Delete(&heardStatement{}).Error; err != nil {
+		return fmt.Errorf("forget statements of %s: %w", artist, err)
+	}
+	return nil
 }
