@@ -15,6 +15,8 @@ type Months struct {
 	More int
 	// Payouts are those of this instance, when they are listed; Asset says what they are sent in.
 	Payouts []MonthPayout
+	// Changes are what this instance has mended in the month, or of it, and what has gone to the common fund.
+	Changes []MonthChange
 	// Error says in words why the last thing that was asked for was refused.
 	Error string
 }
@@ -43,6 +45,16 @@ type MonthFinding struct {
 type MonthPayout struct {
 	Artist, Payee, Dollars, Address, State, Remark, Ref string
 	CanSend                                             bool
+}
+
+// MonthChange is a correction, or what nobody has claimed.
+type MonthChange struct {
+	// In is the month that it is made in, Of the one that is mended; empty for what has lapsed.
+	In, Of string
+	// About is "mistake", "dispute", "chargeback" or "lapsed".
+	About string
+	// Artist is empty for what the instance itself gives, and what was carried.
+	Artist, Dollars string
 }
 
 // Disputes is the admins' page of disputes.
@@ -79,6 +91,8 @@ type Statements struct {
 	// other servers have told. A zero Since hides them.
 	Since            time.Time
 	Plays, Elsewhere int
+	// Owing is what instances owe the artist now.
+	Owing []StatementOwing
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }
@@ -91,6 +105,26 @@ type StatementMonth struct {
 	// Total is the sum of all rows, in dollars.
 	Total string
 	Rows  []StatementRow
+	// Changes are made in the month.
+	Changes []StatementChange
+}
+
+// StatementOwing is what an instance owes an artist.
+type StatementOwing struct {
+	Host, Dollars string
+	// Debt says that it is below zero: later money is set off against it.
+	Debt bool
+	// Until is the day on which the oldest of it goes to the common fund, if the artist does not say where to be paid; empty
+	// when that is said.
+	Until string
+}
+
+// StatementChange is a correction of an artist's earlier month, or what has gone to the common fund.
+type StatementChange struct {
+	// Of is the month that is mended; empty for what has lapsed.
+	Host, Of string
+	// About is "mistake", "dispute", "chargeback" or "lapsed".
+	About, Dollars string
 }
 
 // StatementRow is what one instance says of an artist's month.

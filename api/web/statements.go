@@ -17,6 +17,7 @@ import (
 	"antiphon/federation/inbox"
 	"antiphon/federation/reporting"
 	"antiphon/media/listen"
+	"antiphon/payments/ledger/contract"
 	"antiphon/payments/pool"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
@@ -39,7 +40,18 @@ func (p *Pages) artistStatements(w http.ResponseWriter, r *http.Request, refused
 	if err != nil {
 		return err
 	}
-	err = p.eachStatement(r, s, v, func(month royalty.Month, all []reporting.Statement) error {
+	owing, err := s.OwedTo(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	for _, o := range owing {
+		row := templates.StatementOwing{Host: o.Node, Dollars: o.Micro.String(), Debt: o.Micro < 0}
+		if !o.Until.IsZero() {
+			row.Until = o.Until.Format(time.DateOnly)
+		}
+		view.Owing = append(view.Owing, row)
+	}
+	err = p.eachStatement(r, s, v, func(month royalty.Month, all []reporting.Statement, changes []reporting.Change) error {
 		one := templates.StatementMonth{Month: string(month)}
 		var sum royalty.Micro
 		for _, st := range all {
@@ -54,6 +66,10 @@ func (p *Pages) artistStatements(w http.ResponseWriter, r *http.Request, refused
 				sum += st.Micro
 			}
 			one.Rows = append(one.Rows, row)
+		}
+		for _, c := range changes {
+			sum += c.Micro
+			one.Changes = append(one.Changes, templates.StatementChange{Host: c.Node, Of: string(c.Of), About: c.About, Dollars: c.Micro.String()})
 		}
 		one.Total = sum.String()
 		view.Months = append(view.Months, one)
@@ -116,21 +132,47 @@ func (p *Pages) asPaid(r *http.Request) (string, *reporting.Service, error) {
 	return v.Account.Actor, p.Reporting, err
 }
 
-func (p *Pages) eachStatement(r *http.Request, s *reporting.Service, artist string, fn func(royalty.Month, []reporting.Statement) error) error {
+// eachStatement calls fn with every month in which an artist has a statement or in which something was changed, the latest
+// first.
+func (p *Pages) eachStatement(r *http.Request, s *reporting.Service, artist string, fn func(royalty.Month, []reporting.Statement, []reporting.Change) error) error {
 	months, err := s.MonthsOf(r.Context(), artist)
 	if err != nil {
 		return err
 	}
-	for _, month := range months {
+	changes, err := s.Changes(r.Context(), artist)
+	if err != nil {
+		return err
+	}
+	in := map[royalty.Month][]reporting.Change{}
+	for _, c := range changes {
+		in[c.In] = append(in[c.In], c)
+		months = append(months, c.In)
+	}
+	slices.Sort(months)
+	months = slices.Compact(months)
+	for _, month := range slices.Backward(months) {
 		all, err := s.StatementsOf(r.Context(), month, artist)
 		if err != nil {
 			return err
 		}
-		if err := fn(month, all); err != nil {
+		if err := fn(month, all, in[month]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// changed says in a word or two why something was changed.
+func changed(c reporting.Change) string {
+	switch c.About {
+	case contract.AboutChargeback:
+		return "charged back"
+	case contract.AboutDispute:
+		return "a dispute was decided"
+	case reporting.Lapsed:
+		return "not claimed in time"
+	}
+	return "a mistake was mended"
 }
 
 // StatementsCSV is GET /statements.csv.
@@ -140,12 +182,19 @@ func (p *Pages) StatementsCSV(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rows := [][]string{{"month", "instance", "statement", "listeners", "plays", "seconds", "owed", "paid", "transfer", "remark"}}
-	err = p.eachStatement(r, s, artist, func(month royalty.Month, all []reporting.Statement) error {
+	err = p.eachStatement(r, s, artist, func(month royalty.Month, all []reporting.Statement, changes []reporting.Change) error {
 		for _, st := range all {
 			rows = append(rows, []string{
 				string(month), st.Node, string(st.Stage), strconv.Itoa(st.Listeners), plays(st.Units), strconv.FormatInt(st.Seconds, 10),
 				st.Micro.String(), st.Paid.String(), st.Ref, st.Words,
 			})
+		}
+		for _, c := range changes {
+			kind, remark := "correction", "correction of "+string(c.Of)+": "+changed(c)
+			if c.About == reporting.Lapsed {
+				kind, remark = "lapsed", changed(c)
+			}
+			rows = append(rows, []string{string(month), c.Node, kind, "", "", "", c.Micro.String(), "", "", remark})
 		}
 		return nil
 	})

@@ -34,6 +34,17 @@ type (
 		Month royalty.Month `json:"month"`
 		Try   int           `json:"try"`
 	}
+	// LapsesDue: payouts are listed, and it is time to look for what nobody has claimed.
+	LapsesDue struct {
+		Month royalty.Month `json:"month"`
+		Try   int           `json:"try"`
+	}
+	// CorrectionDue: a payment for a month that is final was charged back.
+	CorrectionDue struct {
+		Month     royalty.Month `json:"month"`
+		Pseudonym string        `json:"pseudonym"`
+		Try       int           `json:"try"`
+	}
 )
 
 // Kind names the job.
@@ -60,6 +71,18 @@ func (PayoutsDue) Kind() string { return "list_payouts" }
 // Options let a month be due once.
 func (PayoutsDue) Options() jobs.Options { return jobs.Options{Once: true} }
 
+// Kind names the job.
+func (LapsesDue) Kind() string { return "lapse_unclaimed" }
+
+// Options let a month be due once.
+func (LapsesDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
+// Kind names the job.
+func (CorrectionDue) Kind() string { return "correct_chargeback" }
+
+// Options let a correction be due once.
+func (CorrectionDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
 const (
 	// monthFrom and payoutsFrom are the days of the next month from which a month is reported and paid.
 	monthFrom, payoutsFrom = 4, 25
@@ -84,6 +107,14 @@ func (s *Service) Register(q *jobs.Queue) {
 	handle(q, func(ctx context.Context, j MonthDue) error { return s.ReportMonth(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j FinalDue) error { return s.StateFinal(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j PayoutsDue) error { return s.ListPayouts(ctx, j.Month) })
+	handle(q, func(ctx context.Context, j LapsesDue) error { return s.LapseUnclaimed(ctx, j.Month) })
+	handle(q, func(ctx context.Context, j CorrectionDue) error {
+		err := s.CorrectChargeback(ctx, j.Month, j.Pseudonym)
+		if errors.Is(err, ErrNotYet) {
+			return jobs.Later(time.Hour)
+		}
+		return err
+	})
 	q.Loop(func(ctx context.Context) {
 		tick := time.NewTicker(time.Minute)
 		defer tick.Stop()
@@ -155,7 +186,11 @@ func (s *Service) Due(ctx context.Context) ([]jobs.Args, error) {
 		}
 		due = append(due, more...)
 	}
-	return due, nil
+	back, err := s.chargedBack(ctx)
+	for _, j := range back {
+		due = append(due, j)
+	}
+	return due, err
 }
 
 // dueOf is what is due of a month whose days are reported.
@@ -175,11 +210,19 @@ func (s *Service) dueOf(ctx context.Context, month royalty.Month, now time.Time)
 	if err != nil || now.Before(next.Day(payoutsFrom)) {
 		return nil, err
 	}
-	listed, err := s.listed(ctx, month)
-	if err != nil || listed {
+	try := tries(now, next.Day(payoutsFrom))
+	listed, err := s.noted(ctx, listName(month))
+	if err != nil || !listed {
+		return []jobs.Args{PayoutsDue{month, try}}, err
+	}
+	lapsed, err := s.noted(ctx, lapseName(month))
+	if err != nil || lapsed {
 		return nil, err
 	}
-	return []jobs.Args{PayoutsDue{month, tries(now, next.Day(payoutsFrom))}}, nil
+	if last, open, err := contract.CanLapse(ctx, s.Book, s.config.Node); err != nil || !open || last != month {
+		return nil, err
+	}
+	return []jobs.Args{LapsesDue{month, try}}, nil
 }
 
 // missing is the first day of a month that is over, can still be reported, and was not; the zero time when there is none.
