@@ -45,6 +45,11 @@ type (
 		Pseudonym string        `json:"pseudonym"`
 		Try       int           `json:"try"`
 	}
+	// RulingDue: a dispute is decided that a final statement has withheld a slice for.
+	RulingDue struct {
+		Dispute string `json:"dispute"`
+		Try     int    `json:"try"`
+	}
 )
 
 // Kind names the job.
@@ -83,6 +88,12 @@ func (CorrectionDue) Kind() string { return "correct_chargeback" }
 // Options let a correction be due once.
 func (CorrectionDue) Options() jobs.Options { return jobs.Options{Once: true} }
 
+// Kind names the job.
+func (RulingDue) Kind() string { return "correct_dispute" }
+
+// Options let a ruling be due once.
+func (RulingDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
 const (
 	// monthFrom and payoutsFrom are the days of the next month from which a month is reported and paid.
 	monthFrom, payoutsFrom = 4, 25
@@ -109,12 +120,9 @@ func (s *Service) Register(q *jobs.Queue) {
 	handle(q, func(ctx context.Context, j PayoutsDue) error { return s.ListPayouts(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j LapsesDue) error { return s.LapseUnclaimed(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j CorrectionDue) error {
-		err := s.CorrectChargeback(ctx, j.Month, j.Pseudonym)
-		if errors.Is(err, ErrNotYet) {
-			return jobs.Later(time.Hour)
-		}
-		return err
+		return later(s.CorrectChargeback(ctx, j.Month, j.Pseudonym))
 	})
+	handle(q, func(ctx context.Context, j RulingDue) error { return later(s.CorrectDispute(ctx, j.Dispute)) })
 	q.Loop(func(ctx context.Context) {
 		tick := time.NewTicker(time.Minute)
 		defer tick.Stop()
@@ -129,6 +137,14 @@ func (s *Service) Register(q *jobs.Queue) {
 			}
 		}
 	})
+}
+
+// later puts off what cannot be done before something else is.
+func later(err error) error {
+	if errors.Is(err, ErrNotYet) {
+		return jobs.Later(time.Hour)
+	}
+	return err
 }
 
 func handle[T jobs.Args](q *jobs.Queue, work func(ctx context.Context, j T) error) {
@@ -186,11 +202,8 @@ func (s *Service) Due(ctx context.Context) ([]jobs.Args, error) {
 		}
 		due = append(due, more...)
 	}
-	back, err := s.chargedBack(ctx)
-	for _, j := range back {
-		due = append(due, j)
-	}
-	return due, err
+	more, err := s.mending(ctx)
+	return append(due, more...), err
 }
 
 // dueOf is what is due of a month whose days are reported.

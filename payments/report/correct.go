@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/jobs"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -202,10 +203,11 @@ func (s *Service) takeBack(ctx context.Context, month royalty.Month, pseudonym, 
 	})
 }
 
-// chargedBack are the corrections that are still to be made: of months that are final, whose payers are known.
-func (s *Service) chargedBack(ctx context.Context) ([]CorrectionDue, error) {
+// mending are the corrections that are still to be made of months that are final: for payments that were charged back, while
+// it is known who paid, and for disputes that are decided.
+func (s *Service) mending(ctx context.Context) ([]jobs.Args, error) {
 	now := s.Now().UTC()
-	var due []CorrectionDue
+	var due []jobs.Args
 	for back := correctMonths; back > 0; back-- {
 		month := royalty.MonthOf(royalty.MonthOf(now).Start().AddDate(0, -back, 0))
 		if _, err := contract.Finally(ctx, s.Book, month, s.config.Node); errors.Is(err, contract.ErrUnknown) {
@@ -217,6 +219,16 @@ func (s *Service) chargedBack(ctx context.Context) ([]CorrectionDue, error) {
 			made, err := contract.Corrected(ctx, s.Book, s.config.Node, month, contract.AboutChargeback, pseudonym)
 			if err == nil && !made {
 				due = append(due, CorrectionDue{month, pseudonym, tries(now, month.Next().Day(payoutsFrom))})
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		err = contract.Disputes(ctx, s.Book, month, s.config.Node, func(d contract.Dispute) error {
+			released, err := s.released(ctx, d)
+			if released {
+				due = append(due, RulingDue{d.ID, tries(now, month.Next().Day(payoutsFrom))})
 			}
 			return err
 		})

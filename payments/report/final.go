@@ -47,38 +47,34 @@ func (s *Service) StateFinal(ctx context.Context, month royalty.Month) error {
 
 // applyRulings leaves out of a month what was ruled on, by the same code that those have used who ruled.
 func (s *Service) applyRulings(ctx context.Context, m *Month) error {
-	var excludes []func(day string, l royalty.Line) bool
 	m.Withheld = map[string]royalty.Micro{}
-	err := contract.Disputes(ctx, s.Book, m.Month, s.config.Node, func(d contract.Dispute) error {
+	return contract.Disputes(ctx, s.Book, m.Month, s.config.Node, func(d contract.Dispute) error {
 		switch {
 		case d.State == contract.Withheld:
 			m.Withheld[d.Artist] = d.Slice
+			return nil
 		case d.State != contract.Final:
 			return fmt.Errorf("%w: dispute %s is %s", ErrNotYet, d.ID, d.State)
-		case d.Ruling.Verdict == contract.Keep:
-		case d.Ruling.Root == "":
-			// Nothing was proved of the slice.
-			artist := d.Artist
-			excludes = append(excludes, func(_ string, l royalty.Line) bool { return contract.Digest("payee", l.Artist) == artist })
-		default:
-			exclude, err := m.Doubtful(d.Artist)
-			if err != nil {
-				return err
-			}
-			excludes = append(excludes, exclude)
-			m.Tolerant = true
 		}
-		return nil
+		return m.apply(d)
 	})
-	if err == nil && len(excludes) > 0 {
-		m.Exclude = func(day string, l royalty.Line) bool {
-			for _, exclude := range excludes {
-				if exclude(day, l) {
-					return true
-				}
-			}
-			return false
-		}
+}
+
+// apply leaves out of a month what a dispute that is final was ruled on.
+func (m *Month) apply(d contract.Dispute) error {
+	if d.Ruling.Verdict == contract.Keep {
+		return nil
 	}
-	return err
+	// Without a recomputation, nothing was proved of the slice.
+	exclude := func(_ string, l royalty.Line) bool { return contract.Digest("payee", l.Artist) == d.Artist }
+	if d.Ruling.Root != "" {
+		var err error
+		if exclude, err = m.Doubtful(d.Artist); err != nil {
+			return err
+		}
+		m.Tolerant = true
+	}
+	before := m.Exclude
+	m.Exclude = func(day string, l royalty.Line) bool { return exclude(day, l) || before != nil && before(day, l) }
+	return nil
 }

@@ -58,10 +58,14 @@ func (s *Service) chosen(ctx context.Context, month royalty.Month) (choice, erro
 
 // AsReported is the own node's month as it was when it was reported: what was decided since then is not in it.
 func (s *Service) AsReported(ctx context.Context, month royalty.Month) (Month, error) {
+	return s.as(ctx, month, Reported)
+}
+
+func (s *Service) as(ctx context.Context, month royalty.Month, stage Stage) (Month, error) {
 	var row monthRow
-	err := s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ?", month, Reported).Take(&row).Error
+	err := s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ?", month, stage).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return Month{}, fmt.Errorf("%w: %s is not reported", ErrUnknown, month)
+		return Month{}, fmt.Errorf("%w: of %s there is no %s", ErrUnknown, month, stage)
 	}
 	if err != nil {
 		return Month{}, wrap("read month", err)

@@ -217,3 +217,9 @@ func LateChargebacks(ctx context.Context, r Reader, month royalty.Month, node st
 		return fn(key[len(start):])
 	})
 }
+
+// WasWithheld reports whether a month's final statement has left an artist's slice out because of a dispute.
+func WasWithheld(ctx context.Context, r Reader, month royalty.Month, node, artist string) (bool, error) {
+	_, found, err := r.Get(ctx, withheldKey(month, node, artist))
+	return found, err
+}
