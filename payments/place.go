@@ -16,7 +16,8 @@ import (
 	"antiphon/payments/amount"
 )
 
-// ErrUnknownProduct is wrapped by a [Catalog] that has no such product.
+// ErrUnknownProduct is wrapped by a [Catalog] that has no such product, and by a [Granter] that has nothing left to grant
+// for one.
 var ErrUnknownProduct = errors.New("no such product")
 
 // Refusal is an Offer that was turned down; Code and Summary go to the buyer.

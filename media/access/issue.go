@@ -117,7 +117,7 @@ func (s *Service) items(ctx context.Context, product string, version int) ([]voc
 		return nil, err
 	}
 	if len(stock) == 0 || len(stock) > vocab.MaxItems {
-		return nil, fmt.Errorf("version %d of product %s holds %d tracks; a grant can have 1 to %d", version, product, len(stock), vocab.MaxItems)
+		return nil, fmt.Errorf("%w: version %d of %s holds %d; a grant can have 1 to %d", ErrEmpty, version, product, len(stock), vocab.MaxItems)
 	}
 	var rows []Capsule
 	if err := tx.Where("product = ? AND version = ?", product, version).Find(&rows).Error; err != nil {
@@ -139,7 +139,7 @@ func (s *Service) items(ctx context.Context, product string, version int) ([]voc
 		c, sealed := capsules[row.Track]
 		t, ok := known[row.Track]
 		if !sealed || !ok {
-			return nil, fmt.Errorf("track %s of %s has no capsule, or is gone", row.Track, product)
+			return nil, fmt.Errorf("%w: track %s of %s has no capsule, or is gone", ErrEmpty, row.Track, product)
 		}
 		items[i] = vocab.Item{
 			Track: t.URI, Capsule: c.Capsule, Ciphertext: c.Ciphertext, Manifest: t.Manifest, ContentKeyHash: t.ContentKeyHash,
