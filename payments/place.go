@@ -199,6 +199,9 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 // placeFree grants an order at once for which nothing is to be paid; also is written before it in the same transaction.
 func (s *Service) placeFree(ctx context.Context, o Order, also func(tx *gorm.DB) error) (Order, error) {
 	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
+	if errors.Is(err, ErrUnknownProduct) {
+		return o, &Refusal{"unknown-product", "This is not there any more."}
+	}
 	if err != nil {
 		return o, fmt.Errorf("prepare grant: %w", err)
 	}
