@@ -1,5 +1,7 @@
 package templates
 
+import "time"
+
 // Months is the admins' page of one month of the pool: what every instance has reported, what waits for a decision, and
 // who is to be paid.
 type Months struct {
@@ -8,7 +10,9 @@ type Months struct {
 	Month, Earlier, Later string
 	Statements            []MonthStatement
 	Findings              []MonthFinding
-	Decisions             []MonthDecision
+	Decisions             []Mark
+	// More is how many decisions there are that are not shown.
+	More int
 	// Payouts are those of this instance, when they are listed; Asset says what they are sent in.
 	Payouts []MonthPayout
 	// Changes are what this instance has mended in the month, or of it, and what has gone to the common fund.
@@ -35,13 +39,6 @@ type MonthFinding struct {
 	Host, Kind, Words string
 	// Artist is the actor that it is about, when a dispute can be opened about its part.
 	Artist string
-}
-
-// MonthDecision is one listener's plays of one artist that a rule has marked.
-type MonthDecision struct {
-	Pseudonym, Artist, Rule, State, Appeal string
-	// Open says that it can still be decided.
-	Open bool
 }
 
 // MonthPayout is one line of the list.
@@ -90,6 +87,12 @@ type Statements struct {
 	Months []StatementMonth
 	// Owing is what instances owe the artist now.
 	Owing []StatementOwing
+	// Marks are what rules say of plays of the artist, by month.
+	Marks []MarkedMonth
+	// Since is the first day of the month that is not over; Plays are those of members here since then, and Elsewhere what
+	// other servers have told. A zero Since hides them.
+	Since            time.Time
+	Plays, Elsewhere int
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }
@@ -144,14 +147,21 @@ type StatementRow struct {
 // Shares is a listener's page of where the money of a month went.
 type Shares struct {
 	Layout
-	Month string
-	// Final says that nothing of it changes any more.
-	Final bool
-	Rows  []ShareRow
+	// Month is such as "2026-10", Begins its first instant.
+	Month  string
+	Begins time.Time
+	// Final says that nothing of it changes any more, SoFar that it is not reported yet and is what would be if the month
+	// ended now.
+	Final, SoFar bool
+	// Off says that the listener has chosen that nothing is recorded.
+	Off  bool
+	Rows []ShareRow
 	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
 	Operator, Held, Carried string
-	// Rules are those that have marked some plays.
-	Rules []string
+	// Marks are what rules say of some plays; Appeal is what the listener has said, and CanAppeal that it can be said.
+	Marks     []Mark
+	Appeal    string
+	CanAppeal bool
 	// Empty says that there is nothing for this month, Unpaid that it was not paid.
 	Empty bool
 }
