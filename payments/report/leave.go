@@ -12,7 +12,7 @@ import (
 )
 
 // Leave takes the name of a listener who is going out of what is carried, inside tx: it stays for the books under the
-// pseudonym of its month, and is compiled as before. What the listener said of decisions goes. What artists have earned,
+// pseudonym of its month, and is compiled as before. What the account said of decisions goes, as a listener and as an artist. What artists have earned,
 // where it is sent, and what was sent, stays for as long as the books: it is owed all the same.
 func Leave(ctx context.Context, tx *gorm.DB, names Pseudonyms, listener string) error {
 	tx = tx.WithContext(ctx)
@@ -43,7 +43,23 @@ func Leave(ctx context.Context, tx *gorm.DB, names Pseudonyms, listener string) 
 		if err := tx.Model(&carryRow{}).Where("month = ? AND listener = ?", month, listener).Update("listener", name).Error; err != nil {
 			return wrap("keep what is carried", err)
 		}
-		if err := tx.Model(&Decision{}).Where("month = ? AND pseudonym = ?", month, name).Update("appeal", "").Error; err != nil {
+		if err := unsay(tx, tx.Where("month = ? AND pseudonym = ?", month, name), func(w *Words) { w.Listener = "" }); err != nil {
+			return err
+		}
+	}
+	return unsay(tx, tx.Where("artist = ?", listener), func(w *Words) { w.Artist = "" })
+}
+
+// unsay takes somebody's words from decisions; the other side's stay.
+func unsay(tx, which *gorm.DB, change func(w *Words)) error {
+	var all []Decision
+	if err := which.Where("appeal <> ''").Find(&all).Error; err != nil {
+		return wrap("read decisions", err)
+	}
+	for _, d := range all {
+		change(&d.Appeal)
+		err := tx.Model(&Decision{}).Where("month = ? AND pseudonym = ? AND artist = ?", d.Month, d.Pseudonym, d.Artist).Update("appeal", d.Appeal).Error
+		if err != nil {
 			return wrap("forget what was said", err)
 		}
 	}
