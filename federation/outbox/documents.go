@@ -210,7 +210,7 @@ func (d *documents) object(r *http.Request, uri string) ([]byte, bool, error) {
 	x, err := ObjectByURI(ctx, d.db.Read, uri)
 	missing := errors.Is(err, ErrNotFound)
 	if (missing || err == nil && x.Local && !x.Deleted.IsZero()) && strings.HasPrefix(uri, d.config.BaseURL+"/albums/") {
-		if raw, err := d.releaseNow(ctx, uri); !errors.Is(err, media.ErrNoRelease) {
+		if raw, err := d.releaseNow(ctx, uri, !missing); !errors.Is(err, media.ErrNoRelease) {
 			return raw, true, err
 		}
 	}

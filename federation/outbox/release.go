@@ -120,9 +120,9 @@ func (r record) about(id string, verb vocab.Verb, object vocab.Ref) vocab.Activi
 }
 
 // releaseNow is the document of a release that is out and whose job has not stored it yet: who is told that a release is
-// out can hand its address on at once. It is media.ErrNoRelease when no such release is out.
-func (o *Outbox) releaseNow(ctx context.Context, uri string) ([]byte, error) {
-	r := record{now: o.utc()}
+// out can hand its address on at once. With known it was out before. It is media.ErrNoRelease when no such release is out.
+func (o *Outbox) releaseNow(ctx context.Context, uri string, known bool) ([]byte, error) {
+	r := record{now: o.utc(), known: known}
 	var err error
 	if r.release, err = media.ReleaseByURI(ctx, o.db.Read, uri); err != nil {
 		return nil, err
