@@ -1,5 +1,7 @@
 package templates
 
+import "time"
+
 // Months is the admins' page of one month of the pool: what every instance has reported, what waits for a decision, and
 // who is to be paid.
 type Months struct {
@@ -13,6 +15,8 @@ type Months struct {
 	More int
 	// Payouts are those of this instance, when they are listed; Asset says what they are sent in.
 	Payouts []MonthPayout
+	// Changes are what this instance has mended in the month, or of it, and what has gone to the common fund.
+	Changes []MonthChange
 	// Error says in words why the last thing that was asked for was refused.
 	Error string
 }
@@ -41,6 +45,16 @@ type MonthFinding struct {
 type MonthPayout struct {
 	Artist, Payee, Dollars, Address, State, Remark, Ref string
 	CanSend                                             bool
+}
+
+// MonthChange is a correction, or what nobody has claimed.
+type MonthChange struct {
+	// In is the month that it is made in, Of the one that is mended; empty for what has lapsed.
+	In, Of string
+	// About is "mistake", "dispute", "chargeback" or "lapsed".
+	About string
+	// Artist is empty for what the instance itself gives, and what was carried.
+	Artist, Dollars string
 }
 
 // Disputes is the admins' page of disputes.
@@ -73,6 +87,12 @@ type Statements struct {
 	Months []StatementMonth
 	// Marks are what rules say of plays of the artist, by month.
 	Marks []MarkedMonth
+	// Since is the first day of the month that is not over; Plays are those of members here since then, and Elsewhere what
+	// other servers have told. A zero Since hides them.
+	Since            time.Time
+	Plays, Elsewhere int
+	// Owing is what instances owe the artist now.
+	Owing []StatementOwing
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }
@@ -85,6 +105,26 @@ type StatementMonth struct {
 	// Total is the sum of all rows, in dollars.
 	Total string
 	Rows  []StatementRow
+	// Changes are made in the month.
+	Changes []StatementChange
+}
+
+// StatementOwing is what an instance owes an artist.
+type StatementOwing struct {
+	Host, Dollars string
+	// Debt says that it is below zero: later money is set off against it.
+	Debt bool
+	// Until is the day on which the oldest of it goes to the common fund, if the artist does not say where to be paid; empty
+	// when that is said.
+	Until string
+}
+
+// StatementChange is a correction of an artist's earlier month, or what has gone to the common fund.
+type StatementChange struct {
+	// Of is the month that is mended; empty for what has lapsed.
+	Host, Of string
+	// About is "mistake", "dispute", "chargeback" or "lapsed".
+	About, Dollars string
 }
 
 // StatementRow is what one instance says of an artist's month.
@@ -107,10 +147,15 @@ type StatementRow struct {
 // Shares is a listener's page of where the money of a month went.
 type Shares struct {
 	Layout
-	Month string
-	// Final says that nothing of it changes any more.
-	Final bool
-	Rows  []ShareRow
+	// Month is such as "2026-10", Begins its first instant.
+	Month  string
+	Begins time.Time
+	// Final says that nothing of it changes any more, SoFar that it is not reported yet and is what would be if the month
+	// ended now.
+	Final, SoFar bool
+	// Off says that the listener has chosen that nothing is recorded.
+	Off  bool
+	Rows []ShareRow
 	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
 	Operator, Held, Carried string
 	// Marks are what rules say of some plays; Appeal is what the listener has said, and CanAppeal that it can be said.

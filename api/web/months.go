@@ -84,7 +84,30 @@ func (p *Pages) months(w http.ResponseWriter, r *http.Request, month royalty.Mon
 			CanSend: l.State == report.Ready && l.Units != "",
 		})
 	}
+	if view.Changes, err = changes(ctx, s, month); err != nil {
+		return err
+	}
 	return p.Render(w, status, view)
+}
+
+// changes are the corrections that are made in a month or mend it, and what has gone to the common fund after it.
+func changes(ctx context.Context, s *reporting.Service, month royalty.Month) ([]templates.MonthChange, error) {
+	corrections, err := s.Reports.Corrections(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	lapsed, err := s.Reports.Lapsed(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	var out []templates.MonthChange
+	for _, c := range corrections {
+		out = append(out, templates.MonthChange{In: string(c.In), Of: string(c.Of), About: c.About, Artist: c.Artist, Dollars: c.Micro.String()})
+	}
+	for _, l := range lapsed {
+		out = append(out, templates.MonthChange{In: string(month), About: reporting.Lapsed, Artist: l.Artist, Dollars: (-l.Micro).String()})
+	}
+	return out, nil
 }
 
 // statements adds what the ledger has of every node that takes part.

@@ -339,7 +339,7 @@ func (h *house) openTrade(ctx context.Context) error {
 	h.trade.Receive(h.inbox)
 	h.members = account.New(account.Parts{
 		Dir: h.path("archives"), DB: h.db, Jobs: h.jobs, Actors: h.actors, Hosts: h.hosts, Outbox: h.outbox, Tracks: h.tracks, Files: h.store,
-		Library: h.access, Purchases: h.purchases, Log: h.log, Now: time.Now,
+		Library: h.access, Purchases: h.purchases, Names: h.pseudonyms, Log: h.log, Now: time.Now,
 	})
 	h.members.Register(h.jobs)
 	if err := h.openReports(); err != nil {

@@ -37,6 +37,7 @@ func (h *house) openReports() error {
 	h.reporting = reporting.New(reporting.Config{BaseURL: h.config.Server.BaseURL, Scheme: scheme, Nodes: h.config.Pool.Instances}, reporting.Parts{
 		DB: h.db, Jobs: h.jobs, Actors: h.actors, Outbox: h.outbox, Fetch: h.fetch, Ledger: h.ledger, Log: h.log, Now: time.Now,
 	})
+	h.reporting.Tell = tellMember
 	price, decimals := h.pool.Price()
 	made, err := reports.New(reports.Config{Node: own, Asset: price.Asset, Decimals: decimals}, reports.Parts{
 		DB: h.db, Jobs: h.jobs, Book: h.forward.Book(), Listens: reporting.Heard(h.listens), Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,

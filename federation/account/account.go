@@ -28,6 +28,7 @@ import (
 	"antiphon/media"
 	"antiphon/media/access"
 	"antiphon/media/ipfs"
+	"antiphon/payments/pool"
 	"antiphon/payments/purchase"
 	"antiphon/vocab"
 )
@@ -73,8 +74,10 @@ type Parts struct {
 	Files     Files
 	Library   Library
 	Purchases Purchases
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Names are the pseudonyms of the pool's books.
+	Names pool.Names
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // Service is safe for concurrent use.

@@ -3,6 +3,7 @@ package account_test
 import (
 	"archive/zip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,8 +22,10 @@ import (
 	"antiphon/federation/fedtest"
 	"antiphon/federation/moderation"
 	"antiphon/internal/testkit"
+	"antiphon/internal/vault"
 	"antiphon/media/access"
 	"antiphon/payments/pool"
+	"antiphon/payments/pseudonym"
 	"antiphon/payments/subscription"
 	"antiphon/vocab"
 )
@@ -33,14 +36,21 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 type home struct {
 	*fedtest.Instance
 	members *account.Service
+	names   *pseudonym.Service
 }
 
 func newHome(t *testing.T, options fedtest.Options) home {
 	t.Helper()
 	h := home{}
 	options.Join = func(i *fedtest.Instance) {
+		safe, err := vault.New(make([]byte, 32), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.names = pseudonym.New(pseudonym.Parts{DB: i.DB, Jobs: i.Queue, Vault: safe, Now: i.Clock.Now, Rand: rand.Reader})
+		h.names.Register(i.Queue)
 		h.members = account.New(account.Parts{
-			Dir: t.TempDir(), DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Log: slog.New(slog.DiscardHandler), Now: i.Clock.Now,
+			Dir: t.TempDir(), DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, Outbox: i.Outbox, Names: h.names, Log: slog.New(slog.DiscardHandler), Now: i.Clock.Now,
 		})
 		h.members.Register(i.Queue)
 	}

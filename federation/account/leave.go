@@ -11,10 +11,13 @@ import (
 	"antiphon/federation/actor"
 	"antiphon/federation/moderation"
 	"antiphon/federation/outbox"
+	"antiphon/federation/reporting"
 	"antiphon/internal/jobs"
 	"antiphon/media/access"
 	"antiphon/media/listen"
 	"antiphon/payments/pool"
+	"antiphon/payments/report"
+	"antiphon/payments/royalty"
 	"antiphon/payments/subscription"
 	"antiphon/vocab"
 )
@@ -36,7 +39,7 @@ func (farewell) Kind() string { return "farewell" }
 func (farewell) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // Leave deletes a local actor inside tx, with what it knows about others; the rest, and telling everybody, is done by
-// jobs. Records of sales stay, without the profile. What the actor bought is gone for good, and nothing is sold or paid
+// jobs. Records of sales stay, without the profile, and those of the pool under the pseudonyms of its months. What the actor bought is gone for good, and nothing is sold or paid
 // for in its name any more.
 func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 	if err := s.Actors.Delete(ctx, tx, uri); err != nil {
@@ -47,10 +50,10 @@ func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 		outbox.RemovePostsOf(ctx, tx, uri),
 		access.ForgetLibrary(ctx, tx, uri),
 		moderation.Forget(ctx, tx, uri),
-		listen.Leave(ctx, tx, uri),
 		access.CloseAll(ctx, tx, uri, s.utc()),
 		subscription.Leave(ctx, tx, uri),
-		pool.Leave(ctx, tx, uri),
+		reporting.Leave(ctx, tx, uri),
+		s.keepBooks(ctx, tx, uri),
 		tx.Where("import IN (?)", tx.Model(&Import{}).Select("id").Where("owner = ?", uri)).Delete(&Line{}).Error,
 		tx.Where("owner = ?", uri).Delete(&Import{}).Error,
 	)
@@ -58,6 +61,22 @@ func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 		return fmt.Errorf("delete account of %s: %w", uri, err)
 	}
 	return s.Jobs.Insert(ctx, tx, farewell{Actor: uri})
+}
+
+// keepBooks leaves in the books of the pool what others are owed a part of, without the name.
+func (s *Service) keepBooks(ctx context.Context, tx *gorm.DB, uri string) error {
+	paid, err := pool.Leave(ctx, tx, s.Names, uri, s.Now())
+	if err != nil {
+		return err
+	}
+	open := map[string]string{}
+	last := royalty.MonthOf(royalty.MonthOf(s.Now()).Start().AddDate(0, -1, 0))
+	for month, name := range paid {
+		if month >= last {
+			open[string(month)] = name
+		}
+	}
+	return errors.Join(listen.Leave(ctx, tx, uri, open), report.Leave(ctx, tx, s.Names, uri))
 }
 
 // farewell tells some inboxes, and leaves the others to the next job.

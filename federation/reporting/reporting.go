@@ -62,8 +62,10 @@ type Parts struct {
 	Ledger   *ledger.Ledger
 	Reports  *report.Service
 	Disputes *dispute.Service
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Tell writes something to a local artist, inside tx; it may be nil.
+	Tell func(ctx context.Context, tx *gorm.DB, artist, words string) error
+	Log  *slog.Logger
+	Now  func() time.Time
 }
 
 // Service is the room. It is safe for concurrent use.
@@ -106,9 +108,13 @@ func (s *Service) Register(q *jobs.Queue) {
 			}
 		}
 	})
-	jobs.Handle(q, jobs.Handler[statementDue]{
-		Work:  func(ctx context.Context, j statementDue, _ int) error { return s.fetchStatement(ctx, j) },
-		Retry: func(attempt int) time.Duration { return min(time.Second<<min(attempt, 12), time.Hour) },
+	jobs.Handle(q, jobs.Handler[statementsDue]{
+		Work:    s.fetchStatements,
+		Timeout: 10 * time.Minute,
+		Retry:   func(attempt int) time.Duration { return min(time.Second<<min(attempt, 12), time.Hour) },
+	})
+	jobs.Handle(q, jobs.Handler[unclaimedDue]{
+		Work: func(ctx context.Context, j unclaimedDue, _ int) error { return s.tellUnclaimed(ctx, j) },
 	})
 }
 

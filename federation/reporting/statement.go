@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"antiphon/federation/actor"
 	"antiphon/federation/httpsig"
-	"antiphon/internal/jobs"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
@@ -22,7 +18,7 @@ import (
 
 // The paths where every instance answers the others.
 const (
-	// StatementsPath takes ?month=2026-10&artist=URI, of the artist's own instance.
+	// StatementsPath takes ?month=2026-10 and &after=URI of the artists' own instance, or &artist=URI for one alone.
 	StatementsPath = "/antiphon/v1/statements"
 	// EvidencePath takes ?dispute=ID&from=0, of an instance that was drawn to look at it.
 	EvidencePath = "/antiphon/v1/evidence"
@@ -61,19 +57,41 @@ func (s *Service) answer(w http.ResponseWriter, v any, err error) {
 	}
 }
 
-// Statements answers an artist's instance with the artist's statement of a month, proofs included.
+const (
+	// pageStatements and pageBytes bound one answer.
+	pageStatements = 40
+	pageBytes      = 600_000
+)
+
+// statementPage is a part of the statements for the artists of one instance.
+type statementPage struct {
+	Node       string            `json:"node"`
+	Month      royalty.Month     `json:"month"`
+	Statements []json.RawMessage `json:"statements"`
+	// Next is the artist after whom to go on; empty at the end.
+	Next string `json:"next,omitempty"`
+}
+
+// Statements answers an instance with its artists' statements of a month, proofs included: with one artist's, or with a page
+// of all.
 func (s *Service) Statements() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, ok := s.asker(w, r)
 		if !ok {
 			return
 		}
-		artist := r.URL.Query().Get("artist")
-		month, err := royalty.ParseMonth(r.URL.Query().Get("month"))
+		query := r.URL.Query()
+		month, err := royalty.ParseMonth(query.Get("month"))
 		if err != nil {
 			http.Error(w, "month is not like 2026-10", http.StatusBadRequest)
 			return
 		}
+		if !query.Has("artist") {
+			page, err := s.page(r.Context(), month, host, query.Get("after"))
+			s.answer(w, page, err)
+			return
+		}
+		artist := query.Get("artist")
 		if actor.HostOf(artist) != host {
 			http.Error(w, "only the artist's own instance is told", http.StatusForbidden)
 			return
@@ -83,133 +101,34 @@ func (s *Service) Statements() http.Handler {
 	})
 }
 
-// statementDue: another node has stated a month in which an artist of here has a part.
-type statementDue struct {
-	Node   string        `json:"node"`
-	Month  royalty.Month `json:"month"`
-	Artist string        `json:"artist"`
-	Stage  report.Stage  `json:"stage"`
-}
-
-// Kind names the job.
-func (statementDue) Kind() string { return "fetch_statement" }
-
-// Options let a statement be fetched once.
-func (statementDue) Options() jobs.Options { return jobs.Options{Once: true} }
-
-// heardStatement is a row of statements_heard.
-type heardStatement struct {
-	Node    string        `gorm:"primaryKey"`
-	Month   royalty.Month `gorm:"primaryKey"`
-	Artist  string        `gorm:"primaryKey"`
-	Micro   royalty.Micro
-	Raw     []byte
-	Words   string
-	HeardAt time.Time
-}
-
-func (heardStatement) TableName() string { return "statements_heard" }
-
-// statementMonths is how many months are looked at for statements.
-const statementMonths = 3
-
-// wantStatements queues the fetching of statements that concern artists of here, and examines what others have reported.
-func (s *Service) wantStatements(ctx context.Context) error {
-	if s.Reports == nil {
-		return nil
+// page is what one answer has: the artists of a host after one of them.
+func (s *Service) page(ctx context.Context, month royalty.Month, host, after string) (statementPage, error) {
+	out := statementPage{Node: s.Reports.Node(), Month: month, Statements: []json.RawMessage{}}
+	artists, err := s.Reports.ArtistsAt(ctx, month, host, after, pageStatements)
+	if err != nil || len(artists) == 0 {
+		return out, err
 	}
-	var artists []string
-	err := s.DB.Read.WithContext(ctx).Table("actors").Where("local = ? AND name <> ''", true).Order("uri").Pluck("uri", &artists).Error
+	all, err := s.Reports.StatementsFor(ctx, month, artists)
 	if err != nil {
-		return fmt.Errorf("read artists: %w", err)
+		return out, err
 	}
-	byHash := map[string]string{}
-	for _, uri := range artists {
-		byHash[contract.Digest("payee", uri)] = uri
-	}
-	book := s.Book()
-	this := royalty.MonthOf(s.Now())
-	for back := 1; back <= statementMonths; back++ {
-		month := royalty.MonthOf(this.Start().AddDate(0, -back, 0))
-		for _, host := range s.config.Nodes {
-			stage := report.Final
-			st, err := contract.Finally(ctx, book, month, host)
-			if errors.Is(err, contract.ErrUnknown) {
-				stage = report.Reported
-				st, _, err = contract.Reported(ctx, book, month, host)
-			}
-			if errors.Is(err, contract.ErrUnknown) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := s.want(ctx, host, month, stage, st, byHash); err != nil {
-				return err
-			}
+	bytes := 0
+	for _, st := range all {
+		raw, err := json.Marshal(st)
+		if err != nil {
+			return out, err
 		}
-	}
-	return nil
-}
-
-func (s *Service) want(ctx context.Context, host string, month royalty.Month, stage report.Stage, st contract.Statement, byHash map[string]string) error {
-	found, err := report.Examine(ctx, s.Book(), month, host, s.Now())
-	if err != nil {
-		return err
-	}
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		for _, f := range found {
-			if err := s.find(tx, host, string(month), f); err != nil {
-				return err
-			}
+		if bytes += len(raw); len(out.Statements) > 0 && bytes > pageBytes {
+			return out, nil
 		}
-		for hash, uri := range byHash {
-			// With a root alone, nobody knows whose totals are under it: every artist of here asks.
-			if _, named := st.Total(hash); !named && int64(len(st.Artists)) == st.ArtistCount {
-				continue
-			}
-			if err := s.Jobs.Insert(ctx, tx, statementDue{host, month, uri, stage}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// fetchStatement gets an artist's statement from the node that has made it, and holds it against the own ledger. What does
-// not come out is a finding; the statement is kept with it.
-func (s *Service) fetchStatement(ctx context.Context, j statementDue) error {
-	query := url.Values{"month": {string(j.Month)}, "artist": {j.Artist}}
-	raw, err := s.Fetch.JSON(ctx, s.config.Scheme+"://"+j.Node+StatementsPath+"?"+query.Encode())
-	if err != nil {
-		return err
+		out.Statements, out.Next = append(out.Statements, raw), st.Artist
 	}
-	var st report.ArtistStatement
-	err = json.Unmarshal(raw, &st)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("%w: %w", report.ErrAltered, err)
-	case st.Node != j.Node || st.Month != j.Month || st.Artist != j.Artist:
-		err = fmt.Errorf("%w: it is another statement", report.ErrAltered)
-	default:
-		err = st.Check(ctx, s.Book())
+	if len(artists) < pageStatements {
+		out.Next = ""
+	} else {
+		out.Next = artists[len(artists)-1]
 	}
-	row := heardStatement{Node: j.Node, Month: j.Month, Artist: j.Artist, Micro: st.Micro, Raw: raw, HeardAt: s.Now().UTC()}
-	if err != nil {
-		if !errors.Is(err, report.ErrAltered) && !errors.Is(err, contract.ErrUnknown) && !errors.Is(err, royalty.ErrInvalid) {
-			return err
-		}
-		row.Words = err.Error()
-	}
-	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		if row.Words != "" {
-			f := report.Finding{Kind: "altered", Subject: j.Artist, Words: "Its statement for " + j.Artist + " does not hold: " + row.Words + "."}
-			if err := s.find(tx, j.Node, string(j.Month), f); err != nil {
-				return err
-			}
-		}
-		return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
-	})
+	return out, nil
 }
 
 // Statement is what an artist of here was told by one node.
@@ -261,4 +180,12 @@ func (s *Service) MonthsOf(ctx context.Context, artist string) ([]royalty.Month,
 		return nil, fmt.Errorf("read months: %w", err)
 	}
 	return out, nil
+}
+
+// Leave removes inside tx the statements that other nodes have sent for an artist who is going.
+func Leave(ctx context.Context, tx *gorm.DB, artist string) error {
+	if err := tx.WithContext(ctx).Where("artist = ?", artist).Delete(&heardStatement{}).Error; err != nil {
+		return fmt.Errorf("forget statements of %s: %w", artist, err)
+	}
+	return nil
 }

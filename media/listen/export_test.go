@@ -1,6 +1,15 @@
 package listen
 
-import "context"
+import (
+	"context"
+
+	"gorm.io/gorm"
+)
 
 // Keep does what the loop does.
 func (s *Service) Keep(ctx context.Context) error { return s.keep(ctx) }
+
+// ForgetGone is a part of what is done once a day.
+func (s *Service) ForgetGone(ctx context.Context) error {
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return forgetGone(tx, s.now()) })
+}

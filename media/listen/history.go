@@ -153,12 +153,37 @@ func remove(ctx context.Context, tx *gorm.DB, listener, session string) error {
 	return nil
 }
 
-// Leave removes all that is kept of a member who leaves, inside tx.
-func Leave(ctx context.Context, tx *gorm.DB, actor string) error {
+// Leave removes all that is kept of a member who leaves, inside tx. What was heard in months that are not divided yet stays
+// for who divides them, under the name that paid gives for the month: artists are owed a part for it. It goes with them.
+func Leave(ctx context.Context, tx *gorm.DB, actor string, paid map[string]string) error {
+	tx = tx.WithContext(ctx)
+	for month, name := range paid {
+		for _, table := range []any{&row{}, &markRow{}} {
+			if err := tx.Model(table).Where("listener = ? AND day LIKE ?", actor, month+"-%").Update("listener", name).Error; err != nil {
+				return fmt.Errorf("keep plays: %w", err)
+			}
+		}
+	}
 	if err := remove(ctx, tx, actor, ""); err != nil {
 		return err
 	}
-	return wrap("remove settings of listens", tx.WithContext(ctx).Where("actor = ?", actor).Delete(&settingsRow{}).Error)
+	return wrap("remove settings of listens", tx.Where("actor = ?", actor).Delete(&settingsRow{}).Error)
+}
+
+// keptOfGone is for how many months after its own what was heard by members who have left is kept.
+const keptOfGone = 2
+
+// forgetGone removes what was heard by members who have left, once its month is divided.
+func forgetGone(tx *gorm.DB, now time.Time) error {
+	now = now.UTC()
+	oldest := dayOf(time.Date(now.Year(), now.Month()-keptOfGone, 1, 0, 0, 0, 0, time.UTC))
+	for _, table := range []any{&row{}, &markRow{}} {
+		// Members are known by the URIs of their actors.
+		if err := tx.Where("day < ? AND listener NOT LIKE ?", oldest, "%:%").Delete(table).Error; err != nil {
+			return fmt.Errorf("forget plays of who is gone: %w", err)
+		}
+	}
+	return nil
 }
 
 // Few is how many listeners a track must have for its artist to see more of it than a sum: with fewer, one could guess

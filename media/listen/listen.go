@@ -142,7 +142,7 @@ func (s *Service) keep(ctx context.Context) error {
 	})
 }
 
-// endDay tells once that yesterday is over, and forgets keys of long ago.
+// endDay tells once that yesterday is over, and forgets keys of long ago and what was heard by who is gone.
 func (s *Service) endDay(ctx context.Context) error {
 	day := dayOf(s.now().Add(-late - 24*time.Hour))
 	s.mu.Lock()
@@ -152,6 +152,9 @@ func (s *Service) endDay(ctx context.Context) error {
 		return nil
 	}
 	err := s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if err := forgetGone(tx.WithContext(ctx), s.now()); err != nil {
+			return err
+		}
 		if err := forgetKeys(ctx, tx, s.now()); err != nil {
 			return err
 		}

@@ -240,8 +240,8 @@ type Member struct {
 // memberPage is how many members are read at once.
 const memberPage = 500
 
-// Members calls yield with everybody whose payment for a month counts, in the order of their URIs. An error of yield ends
-// it and is returned.
+// Members calls yield with everybody whose payment bought a month, also one that was taken back since, in the order of their
+// URIs. An error of yield ends it and is returned.
 func (s *Service) Members(ctx context.Context, month royalty.Month, yield func(Member) error) error {
 	var key pseudonym.Key
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -254,7 +254,7 @@ func (s *Service) Members(ctx context.Context, month royalty.Month, yield func(M
 	}
 	for after := ""; ; {
 		var rows []Payment
-		err := s.DB.Read.WithContext(ctx).Where("month = ? AND state = ? AND listener > ?", month, Counted, after).
+		err := s.DB.Read.WithContext(ctx).Where("month = ? AND state IN ? AND listener > ?", month, []PaymentState{Counted, Undone}, after).
 			Order("listener").Limit(memberPage).Find(&rows).Error
 		if err != nil {
 			return fmt.Errorf("read members of %s: %w", month, err)

@@ -104,17 +104,6 @@ func (s *Service) Cancel(ctx context.Context, listener string) error {
 	})
 }
 
-// Leave removes inside tx the membership of a listener who is going, and what was asked for it. Payments stay, because
-// others are owed a part of them, and so does what may have to be given back.
-func Leave(ctx context.Context, tx *gorm.DB, listener string) error {
-	for _, table := range []any{&Membership{}, &Question{}} {
-		if err := tx.WithContext(ctx).Where("listener = ?", listener).Delete(table).Error; err != nil {
-			return fmt.Errorf("end membership of %s: %w", listener, err)
-		}
-	}
-	return nil
-}
-
 // Invoice is what a listener has to pay now: the demand that is still open, or a new one. ErrState says that nothing is to
 // be paid: the month is paid, or was and the payment was
 // taken back, or the listener does not want to go on.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"gorm.io/gorm"
@@ -97,8 +98,15 @@ func (Key) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 // Format keeps the key out of printed text.
 func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
-// Of is the pseudonym of a listener, by the URI of the actor.
+// pseudonymous is what stands in the place of a listener whose account is gone.
+var pseudonymous = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// Of is the pseudonym of a listener, by the URI of the actor. Whose account is gone stands under a pseudonym already, which is
+// its own.
 func (k Key) Of(listener string) string {
+	if pseudonymous.MatchString(listener) {
+		return listener
+	}
 	mac := hmac.New(sha256.New, k.secret[:])
 	_, _ = io.WriteString(mac, string(k.month)+"|"+listener)
 	return hex.EncodeToString(mac.Sum(nil))[:Length]

@@ -85,6 +85,12 @@ func TestPseudonyms(t *testing.T) {
 		if again != first || other == first || later == first {
 			t.Errorf("again %s, another listener %s, another month %s, after %s", again, other, later, first)
 		}
+		// Whose account is gone stands under a pseudonym already.
+		for _, month := range []royalty.Month{"2026-10", "2026-11"} {
+			if name, err := w.of(t, month, first); err != nil || name != first {
+				t.Errorf("%s: %s of the pseudonym %s, %v", month, name, first, err)
+			}
+		}
 		for _, month := range []royalty.Month{"", "2026-13", "2026-1", "../etc"} {
 			if _, err := w.of(t, month, lin); !errors.Is(err, royalty.ErrInvalid) {
 				t.Errorf("month %q: %v", month, err)

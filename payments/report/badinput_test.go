@@ -253,7 +253,8 @@ func TestCalendar(t *testing.T) {
 		{5, nil, "report_day"},
 		{24, func() error { return w.service.StateFinal(t.Context(), october) }, "state_final report_day"},
 		{25, func() error { return w.service.ListPayouts(t.Context(), october) }, "list_payouts report_day"},
-		{26, nil, "report_day"},
+		{26, func() error { return w.service.LapseUnclaimed(t.Context(), october) }, "lapse_unclaimed report_day"},
+		{27, nil, "report_day"},
 	} {
 		if got := due(october.Next().Day(c.day).Add(time.Hour)); got != c.want {
 			t.Errorf("on the %d.: %q, want %q", c.day, got, c.want)

@@ -34,6 +34,22 @@ type (
 		Month royalty.Month `json:"month"`
 		Try   int           `json:"try"`
 	}
+	// LapsesDue: payouts are listed, and it is time to look for what nobody has claimed.
+	LapsesDue struct {
+		Month royalty.Month `json:"month"`
+		Try   int           `json:"try"`
+	}
+	// CorrectionDue: a payment for a month that is final was charged back.
+	CorrectionDue struct {
+		Month     royalty.Month `json:"month"`
+		Pseudonym string        `json:"pseudonym"`
+		Try       int           `json:"try"`
+	}
+	// RulingDue: a dispute is decided that a final statement has withheld a slice for.
+	RulingDue struct {
+		Dispute string `json:"dispute"`
+		Try     int    `json:"try"`
+	}
 )
 
 // Kind names the job.
@@ -60,6 +76,24 @@ func (PayoutsDue) Kind() string { return "list_payouts" }
 // Options let a month be due once.
 func (PayoutsDue) Options() jobs.Options { return jobs.Options{Once: true} }
 
+// Kind names the job.
+func (LapsesDue) Kind() string { return "lapse_unclaimed" }
+
+// Options let a month be due once.
+func (LapsesDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
+// Kind names the job.
+func (CorrectionDue) Kind() string { return "correct_chargeback" }
+
+// Options let a correction be due once.
+func (CorrectionDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
+// Kind names the job.
+func (RulingDue) Kind() string { return "correct_dispute" }
+
+// Options let a ruling be due once.
+func (RulingDue) Options() jobs.Options { return jobs.Options{Once: true} }
+
 const (
 	// monthFrom and payoutsFrom are the days of the next month from which a month is reported and paid.
 	monthFrom, payoutsFrom = 4, 25
@@ -84,6 +118,11 @@ func (s *Service) Register(q *jobs.Queue) {
 	handle(q, func(ctx context.Context, j MonthDue) error { return s.ReportMonth(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j FinalDue) error { return s.StateFinal(ctx, j.Month) })
 	handle(q, func(ctx context.Context, j PayoutsDue) error { return s.ListPayouts(ctx, j.Month) })
+	handle(q, func(ctx context.Context, j LapsesDue) error { return s.LapseUnclaimed(ctx, j.Month) })
+	handle(q, func(ctx context.Context, j CorrectionDue) error {
+		return later(s.CorrectChargeback(ctx, j.Month, j.Pseudonym))
+	})
+	handle(q, func(ctx context.Context, j RulingDue) error { return later(s.CorrectDispute(ctx, j.Dispute)) })
 	q.Loop(func(ctx context.Context) {
 		tick := time.NewTicker(time.Minute)
 		defer tick.Stop()
@@ -98,6 +137,14 @@ func (s *Service) Register(q *jobs.Queue) {
 			}
 		}
 	})
+}
+
+// later puts off what cannot be done before something else is.
+func later(err error) error {
+	if errors.Is(err, ErrNotYet) {
+		return jobs.Later(time.Hour)
+	}
+	return err
 }
 
 func handle[T jobs.Args](q *jobs.Queue, work func(ctx context.Context, j T) error) {
@@ -155,7 +202,8 @@ func (s *Service) Due(ctx context.Context) ([]jobs.Args, error) {
 		}
 		due = append(due, more...)
 	}
-	return due, nil
+	more, err := s.mending(ctx)
+	return append(due, more...), err
 }
 
 // dueOf is what is due of a month whose days are reported.
@@ -175,11 +223,19 @@ func (s *Service) dueOf(ctx context.Context, month royalty.Month, now time.Time)
 	if err != nil || now.Before(next.Day(payoutsFrom)) {
 		return nil, err
 	}
-	listed, err := s.listed(ctx, month)
-	if err != nil || listed {
+	try := tries(now, next.Day(payoutsFrom))
+	listed, err := s.noted(ctx, listName(month))
+	if err != nil || !listed {
+		return []jobs.Args{PayoutsDue{month, try}}, err
+	}
+	lapsed, err := s.noted(ctx, lapseName(month))
+	if err != nil || lapsed {
 		return nil, err
 	}
-	return []jobs.Args{PayoutsDue{month, tries(now, next.Day(payoutsFrom))}}, nil
+	if last, open, err := contract.CanLapse(ctx, s.Book, s.config.Node); err != nil || !open || last != month {
+		return nil, err
+	}
+	return []jobs.Args{LapsesDue{month, try}}, nil
 }
 
 // missing is the first day of a month that is over, can still be reported, and was not; the zero time when there is none.

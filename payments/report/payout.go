@@ -2,14 +2,9 @@ package report
 
 import (
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -59,51 +54,6 @@ type PayoutLine struct {
 // TableName is gorm's name for the table.
 func (PayoutLine) TableName() string { return "payout_lines" }
 
-// addressRow is a row of payout_addresses.
-type addressRow struct {
-	Artist         string `gorm:"primaryKey"`
-	SeenAt         time.Time
-	Asset, Address string
-	Raw            []byte
-}
-
-func (addressRow) TableName() string { return "payout_addresses" }
-
-// addressBefore is the day of the month until which a new address counts for the same month's payouts.
-const addressBefore = 23
-
-// SetAddress keeps where an artist wants to be paid, as the artist has signed it: raw was checked by who calls. Doing it
-// again changes nothing.
-func (s *Service) SetAddress(ctx context.Context, tx *gorm.DB, artist, asset, address string, raw []byte) error {
-	if len(asset) > 200 || address == "" || len(address) > 200 || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return fmt.Errorf("%w: address for payouts", ErrUnknown)
-	}
-	var last addressRow
-	err := tx.WithContext(ctx).Where("artist = ?", artist).Order("seen_at DESC").Take(&last).Error
-	if err == nil && string(last.Raw) == string(raw) || err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return err
-	}
-	row := addressRow{artist, s.Now().UTC().Truncate(time.Millisecond), asset, address, raw}
-	return wrap("write address", tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error)
-}
-
-// address is the newest that was seen before the 23rd of the month of paying.
-func (s *Service) address(ctx context.Context, payee string, before time.Time) (string, error) {
-	var row addressRow
-	err := s.DB.Read.WithContext(ctx).Where("artist = ? AND asset = ? AND seen_at < ?", payee, string(s.config.Asset), before).
-		Order("seen_at DESC").Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return "", nil
-	}
-	return row.Address, wrap("read address", err)
-}
-
-func (s *Service) listed(ctx context.Context, month royalty.Month) (bool, error) {
-	var n int64
-	err := s.DB.Read.WithContext(ctx).Table("report_feed").Where("name = ?", listName(month)).Count(&n).Error
-	return n > 0, wrap("read lists", err)
-}
-
 func listName(month royalty.Month) string { return "payouts/" + string(month) }
 
 // ListPayouts lists who is to be paid on a month's final statement. It may be called again: what was sent stays, and the
@@ -116,11 +66,9 @@ func (s *Service) ListPayouts(ctx context.Context, month royalty.Month) error {
 	if err != nil {
 		return err
 	}
-	// Whoever has ever been in a final statement of here may be owed something.
-	var artists []string
-	err = s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("stage = ? AND month <= ?", Final, month).Distinct("artist").Order("artist").Pluck("artist", &artists).Error
+	artists, err := s.paidEver(ctx, month)
 	if err != nil {
-		return wrap("read artists", err)
+		return err
 	}
 	var lines []PayoutLine
 	for _, artist := range artists {
@@ -139,7 +87,7 @@ func (s *Service) ListPayouts(ctx context.Context, month royalty.Month) error {
 		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(lines, pageLines/10).Error; err != nil {
 			return wrap("write list", err)
 		}
-		return tx.Exec("INSERT INTO report_feed (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n", listName(month), len(lines)).Error
+		return note(tx, listName(month), len(lines))
 	})
 }
 
@@ -177,85 +125,31 @@ func (s *Service) line(ctx context.Context, month royalty.Month, artist string, 
 	switch {
 	case l.Micro < policy.Minimum:
 		l.State, l.Remark = Small, fmt.Sprintf("less than %s is not sent; it adds up", policy.Minimum)
+		if l.Address == "" && !blocked {
+			var kept string
+			kept, err = s.until(ctx, artist, l.Micro)
+			l.Remark += "; " + kept
+		}
 	case blocked:
 		l.State, l.Remark = Blocked, "the artist's instance is blocked or gone; the money is owed all the same"
 	case l.Address == "":
-		l.State, l.Remark = Unclaimed, fmt.Sprintf("no address was given before the 23rd; kept for %d months", policy.UnclaimedMonths)
+		l.State = Unclaimed
+		l.Remark, err = s.until(ctx, artist, l.Micro)
 	default:
 		l.State = Ready
 	}
-	return l, nil
+	return l, err
 }
 
-// Owed is what this instance owes an artist, by URI, on all final statements, less what was sent.
-func (s *Service) Owed(ctx context.Context, artist string) (royalty.Micro, error) {
-	hash := contract.Digest("payee", artist)
-	owed, err := contract.Due(ctx, s.Book, s.config.Node, hash)
+// until says for how long what an artist without an address is owed is kept.
+func (s *Service) until(ctx context.Context, artist string, owed royalty.Micro) (string, error) {
+	var earned []Earned
+	err := s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("stage = ? AND artist = ?", Final, artist).Order("month DESC").Find(&earned).Error
 	if err != nil {
-		return 0, err
+		return "", wrap("read months", err)
 	}
-	// A statement of many artists has their totals under a root alone; they are proved when they are sent.
-	proofs, err := s.proofs(ctx, artist)
-	for _, p := range proofs {
-		owed += p.Micro
-	}
-	return owed, err
-}
-
-// proofs are those of an artist's totals in final statements that have only a root, and were not sent on yet.
-func (s *Service) proofs(ctx context.Context, artist string) ([]contract.TotalProof, error) {
-	var months []royalty.Month
-	err := s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("stage = ? AND artist = ?", Final, artist).Order("month").Pluck("month", &months).Error
-	if err != nil {
-		return nil, wrap("read months", err)
-	}
-	var out []contract.TotalProof
-	hash := contract.Digest("payee", artist)
-	for _, month := range months {
-		final, err := contract.Finally(ctx, s.Book, month, s.config.Node)
-		if errors.Is(err, contract.ErrUnknown) || err == nil && int64(len(final.Artists)) == final.ArtistCount {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		credited, err := contract.Credited(ctx, s.Book, month, s.config.Node, hash)
-		if err != nil || credited {
-			return out, err
-		}
-		p, err := s.ProveTotal(ctx, month, Final, artist)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// ProveTotal proves an artist's total under the ArtistsRoot of a month's statement.
-func (s *Service) ProveTotal(ctx context.Context, month royalty.Month, stage Stage, artist string) (contract.TotalProof, error) {
-	var rows []totalRow
-	if err := s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ?", month, stage).Find(&rows).Error; err != nil {
-		return contract.TotalProof{}, wrap("read totals", err)
-	}
-	totals := make([]contract.ArtistTotal, len(rows))
-	for i, r := range rows {
-		totals[i] = contract.ArtistTotal{Artist: contract.Digest("payee", r.Artist), Micro: r.Micro}
-	}
-	slices.SortFunc(totals, func(a, b contract.ArtistTotal) int { return strings.Compare(a.Artist, b.Artist) })
-	hash := contract.Digest("payee", artist)
-	lines, n := make([]string, len(totals)), -1
-	for i, t := range totals {
-		lines[i] = contract.ArtistLine(t)
-		if t.Artist == hash {
-			n = i
-		}
-	}
-	if n < 0 {
-		return contract.TotalProof{}, fmt.Errorf("%w: %s has no part in %s", ErrUnknown, artist, month)
-	}
-	hashes, err := royalty.Prove(lines, int64(n))
-	return contract.TotalProof{Month: month, N: int64(n), Micro: totals[n].Micro, Hashes: hashes}, err
+	at, err := contract.LapsesAt(ctx, s.Book, OldestOwed(owed, earned))
+	return "no address was given before the 23rd; the oldest of it is kept until " + at.Format(time.DateOnly), err
 }
 
 // Payouts is the list of a month, in the order of the artists.
@@ -312,44 +206,4 @@ func (s *Service) Sent(ctx context.Context, month royalty.Month, transfers []Tra
 		}
 	}
 	return nil
-}
-
-// WriteCSV writes a list for who sends the money by other means: who, how much, where to.
-func WriteCSV(w io.Writer, lines []PayoutLine) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"month", "payee", "host", "address", "asset", "units", "dollars", "state", "remark"}); err != nil {
-		return err
-	}
-	for _, l := range lines {
-		host := ""
-		if u, err := url.Parse(l.Payee); err == nil {
-			host = u.Host
-		}
-		if err := out.Write([]string{string(l.Month), safeCell(l.Payee), host, safeCell(l.Address), l.Asset, l.Units, l.Micro.String(), string(l.State), l.Remark}); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-// safeCell keeps a spreadsheet from taking what somebody wrote for a formula.
-func safeCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-// WriteJSON writes a list for programs.
-func WriteJSON(w io.Writer, lines []PayoutLine) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"payouts": lines})
-}
-
-// AddressOf is what artists are paid in here, and where an artist wants it, as last said; both may be empty.
-func (s *Service) AddressOf(ctx context.Context, artist string) (asset, address string, err error) {
-	address, err = s.address(ctx, artist, s.Now().Add(time.Second))
-	return string(s.config.Asset), address, err
 }

@@ -51,7 +51,8 @@ type ListenSource interface {
 
 // Members knows who belongs to the pool.
 type Members interface {
-	// Members calls yield with the actor URI of everybody who has paid for the month, each once, in any order.
+	// Members calls yield with the actor URI of everybody who has paid for the month, each once, in any order; also who was
+	// charged back since.
 	Members(ctx context.Context, month royalty.Month, yield func(listener string) error) error
 }
 
@@ -139,4 +140,11 @@ func done(err error) error {
 		return nil
 	}
 	return err
+}
+
+func wrap(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }

@@ -2,13 +2,10 @@ package report
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	"golang.org/x/mod/sumdb/tlog"
-	"gorm.io/gorm"
+	"maps"
+	"slices"
 
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
@@ -60,106 +57,6 @@ type DayProofs struct {
 	Lines []Proof `json:"lines"`
 }
 
-// Proof shows that a line is the n-th of size lines under a root.
-type Proof struct {
-	Line   string           `json:"line"`
-	N      int64            `json:"n"`
-	Size   int64            `json:"size"`
-	Hashes tlog.RecordProof `json:"-"`
-}
-
-// proofJSON is a Proof with its hashes as text.
-type proofJSON struct {
-	Line   string   `json:"line"`
-	N      int64    `json:"n"`
-	Size   int64    `json:"size"`
-	Hashes []string `json:"hashes"`
-}
-
-// MarshalJSON writes the hashes in base64.
-func (p Proof) MarshalJSON() ([]byte, error) {
-	out := proofJSON{p.Line, p.N, p.Size, []string{}}
-	for _, h := range p.Hashes {
-		out.Hashes = append(out.Hashes, base64.StdEncoding.EncodeToString(h[:]))
-	}
-	return json.Marshal(out)
-}
-
-// maxHashes bounds a proof: the levels of a tree of as many lines as there can be.
-const maxHashes = 63
-
-// UnmarshalJSON reads what MarshalJSON has written.
-func (p *Proof) UnmarshalJSON(raw []byte) error {
-	var in proofJSON
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return err
-	}
-	if len(in.Hashes) > maxHashes {
-		return fmt.Errorf("%w: %d hashes", ErrFile, len(in.Hashes))
-	}
-	*p = Proof{Line: in.Line, N: in.N, Size: in.Size}
-	for _, text := range in.Hashes {
-		h, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || len(h) != tlog.HashSize {
-			return fmt.Errorf("%w: hash %.60q", ErrFile, text)
-		}
-		p.Hashes = append(p.Hashes, tlog.Hash(h))
-	}
-	return nil
-}
-
-// Check checks the proof under a root of 64 hexadecimal digits.
-func (p Proof) Check(root string) error {
-	h, err := parseRoot(root)
-	if err != nil {
-		return err
-	}
-	return royalty.CheckLine(p.Hashes, p.Size, h, p.N, p.Line)
-}
-
-// prover adds lines to a tree and proves those that it was asked for.
-type prover struct {
-	stored []tlog.Hash
-	wanted []Proof
-	size   int64
-}
-
-func (p *prover) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	out := make([]tlog.Hash, len(indexes))
-	for i, index := range indexes {
-		out[i] = p.stored[index]
-	}
-	return out, nil
-}
-
-func (p *prover) add(line string, wanted bool) error {
-	hashes, err := tlog.StoredHashes(p.size, []byte(line), p)
-	if err != nil {
-		return fmt.Errorf("hash line: %w", err)
-	}
-	p.stored = append(p.stored, hashes...)
-	if wanted {
-		p.wanted = append(p.wanted, Proof{Line: line, N: p.size})
-	}
-	p.size++
-	return nil
-}
-
-func (p *prover) proofs() ([]Proof, error) {
-	for i := range p.wanted {
-		w := &p.wanted[i]
-		w.Size = p.size
-		var err error
-		if w.Hashes, err = tlog.ProveRecord(p.size, w.N, p); err != nil {
-			return nil, fmt.Errorf("prove line: %w", err)
-		}
-	}
-	if p.wanted == nil {
-		return []Proof{}, nil
-	}
-	return p.wanted, nil
-}
-
 // stageOf is the last statement that was made of a month.
 func (s *Service) stageOf(ctx context.Context, month royalty.Month) (Stage, contract.Statement, error) {
 	st, err := contract.Finally(ctx, s.Book, month, s.config.Node)
@@ -176,63 +73,129 @@ func (s *Service) stageOf(ctx context.Context, month royalty.Month) (Stage, cont
 // StatementFor is what an artist is told of a month: the final statement when it is made. ErrUnknown when the artist has
 // no part in it.
 func (s *Service) StatementFor(ctx context.Context, month royalty.Month, artist string) (ArtistStatement, error) {
-	stage, st, err := s.stageOf(ctx, month)
+	all, err := s.StatementsFor(ctx, month, []string{artist})
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%w: %s has no part in %s", ErrUnknown, artist, month)
+	}
 	if err != nil {
 		return ArtistStatement{}, err
 	}
-	if _, err := s.ProveTotal(ctx, month, stage, artist); errors.Is(err, ErrUnknown) && stage == Final {
-		// What a dispute withholds is in the report alone.
-		stage = Reported
-		if st, _, err = contract.Reported(ctx, s.Book, month, s.config.Node); err != nil {
-			return ArtistStatement{}, err
-		}
-	}
-	out := ArtistStatement{
-		Node: s.config.Node, Month: month, Stage: stage, Artist: artist, ArtistsRoot: st.ArtistsRoot, SplitsRoot: st.SplitsRoot,
-		Splits: []Proof{}, Days: []DayProofs{}, AllDays: []DayRoot{},
-	}
-	total, err := s.ProveTotal(ctx, month, stage, artist)
-	if err != nil {
-		return out, err
-	}
-	if s.Prove != nil {
-		if out.Record, err = s.Prove(ctx, month, stage == Final); err != nil {
-			return out, err
-		}
-	}
-	out.Micro = total.Micro
-	out.Total = Proof{
-		Line: contract.ArtistLine(contract.ArtistTotal{Artist: contract.Digest("payee", artist), Micro: total.Micro}),
-		N:    total.N, Size: st.ArtistCount, Hashes: total.Hashes,
-	}
-	var own []splitRow
-	err = s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ? AND artist = ?", month, stage, artist).Order("n").Find(&own).Error
-	if err != nil {
-		return out, wrap("read splits", err)
-	}
-	out.Listeners = len(own)
-	listeners := map[string]bool{}
-	for _, r := range own {
-		listeners[r.Pseudonym] = true
-	}
-	if err := s.daysFor(ctx, &out, listeners); err != nil || out.Listeners < Few {
-		return out, err
-	}
-	out.Splits, err = s.splitsFor(ctx, month, stage, artist)
-	out.More = out.More || len(out.Splits) < out.Listeners
-	return out, err
+	return all[0], nil
 }
 
-// splitsFor proves an artist's split lines.
-func (s *Service) splitsFor(ctx context.Context, month royalty.Month, stage Stage, artist string) ([]Proof, error) {
-	var p prover
-	err := s.splits(ctx, month, stage, func(r splitRow) error {
-		return p.add(royalty.SplitLine{Pseudonym: r.Pseudonym, Artist: r.Artist, Micro: r.Micro}.String(), r.Artist == artist && len(p.wanted) < shownLines)
-	})
+// StatementsFor is what each of some artists is told of a month, in the order that they are given in: those who have no part
+// in it are left out. The lines of the month are gone through once for all of them.
+func (s *Service) StatementsFor(ctx context.Context, month royalty.Month, artists []string) ([]ArtistStatement, error) {
+	stage, st, err := s.stageOf(ctx, month)
 	if err != nil {
 		return nil, err
 	}
-	return p.proofs()
+	told, err := s.tell(ctx, month, stage, st, artists)
+	if err != nil {
+		return nil, err
+	}
+	if stage == Final {
+		// What a dispute withholds is in the report alone.
+		var rest []string
+		for _, artist := range artists {
+			if told[artist] == nil {
+				rest = append(rest, artist)
+			}
+		}
+		if st, _, err = contract.Reported(ctx, s.Book, month, s.config.Node); err != nil {
+			return nil, err
+		}
+		more, err := s.tell(ctx, month, Reported, st, rest)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(told, more)
+	}
+	out := make([]ArtistStatement, 0, len(told))
+	for _, artist := range artists {
+		if t := told[artist]; t != nil {
+			out = append(out, t.ArtistStatement)
+		}
+	}
+	return out, nil
+}
+
+// telling is a statement that is being made.
+type telling struct {
+	ArtistStatement
+	listeners map[string]bool
+	// splits and days are how many lines of each kind it has.
+	splits, days int
+}
+
+// tell makes the statements of those artists who have a part in one stage of a month.
+func (s *Service) tell(ctx context.Context, month royalty.Month, stage Stage, st contract.Statement, artists []string) (map[string]*telling, error) {
+	told := map[string]*telling{}
+	if len(artists) == 0 {
+		return told, nil
+	}
+	totals, err := s.proveTotals(ctx, month, stage, artists)
+	if err != nil || len(totals) == 0 {
+		return told, err
+	}
+	var record *ledger.RecordProof
+	if s.Prove != nil {
+		if record, err = s.Prove(ctx, month, stage == Final); err != nil {
+			return nil, err
+		}
+	}
+	for artist, total := range totals {
+		told[artist] = &telling{listeners: map[string]bool{}, ArtistStatement: ArtistStatement{
+			Node: s.config.Node, Month: month, Stage: stage, Artist: artist, ArtistsRoot: st.ArtistsRoot, SplitsRoot: st.SplitsRoot, Micro: total.Micro,
+			Total: Proof{
+				Line: contract.ArtistLine(contract.ArtistTotal{Artist: contract.Digest("payee", artist), Micro: total.Micro}),
+				N:    total.N, Size: st.ArtistCount, Hashes: total.Hashes,
+			},
+			Splits: []Proof{}, Days: []DayProofs{}, AllDays: []DayRoot{}, Record: record,
+		}}
+	}
+	var own []splitRow
+	err = s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ? AND artist IN ?", month, stage, slices.Collect(maps.Keys(told))).Find(&own).Error
+	if err != nil {
+		return nil, wrap("read splits", err)
+	}
+	for _, r := range own {
+		told[r.Artist].Listeners++
+		told[r.Artist].listeners[r.Pseudonym] = true
+	}
+	if err := s.tellDays(ctx, month, told); err != nil {
+		return nil, err
+	}
+	return told, s.tellSplits(ctx, month, stage, told)
+}
+
+// tellSplits proves the artists' split lines, of those who have enough listeners.
+func (s *Service) tellSplits(ctx context.Context, month royalty.Month, stage Stage, told map[string]*telling) error {
+	shown := func(t *telling) bool { return t != nil && t.Listeners >= Few }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(told)), shown) {
+		return nil
+	}
+	var p prover
+	var of []*telling
+	err := s.splits(ctx, month, stage, func(r splitRow) error {
+		t := told[r.Artist]
+		wanted := shown(t) && t.splits < shownLines
+		if wanted {
+			t.splits++
+			of = append(of, t)
+		} else if shown(t) {
+			t.More = true
+		}
+		return p.add(royalty.SplitLine{Pseudonym: r.Pseudonym, Artist: r.Artist, Micro: r.Micro}.String(), wanted)
+	})
+	if err != nil {
+		return err
+	}
+	proofs, err := p.proofs()
+	for i, one := range proofs {
+		of[i].Splits = append(of[i].Splits, one)
+	}
+	return err
 }
 
 func (s *Service) splits(ctx context.Context, month royalty.Month, stage Stage, fn func(splitRow) error) error {
@@ -254,118 +217,74 @@ func (s *Service) splits(ctx context.Context, month royalty.Month, stage Stage, 
 	}
 }
 
-// daysFor sums what an artist's paid listeners heard, and proves the lines when there are enough listeners.
-func (s *Service) daysFor(ctx context.Context, out *ArtistStatement, listeners map[string]bool) error {
-	days, err := Days(ctx, s.Book, out.Month, s.config.Node)
+// tellDays sums what the artists' paid listeners heard, and proves the lines of those who have enough listeners.
+func (s *Service) tellDays(ctx context.Context, month royalty.Month, told map[string]*telling) error {
+	days, err := Days(ctx, s.Book, month, s.config.Node)
 	if err != nil {
 		return err
 	}
-	shown := 0
+	artists := slices.Collect(maps.Keys(told))
 	for _, d := range days {
-		out.AllDays = append(out.AllDays, DayRoot{d.Day, d.Root})
+		for _, t := range told {
+			t.AllDays = append(t.AllDays, DayRoot{d.Day, d.Root})
+		}
 		var n int64
-		err := s.DB.Read.WithContext(ctx).Model(&row{}).Where("day = ? AND artist = ? AND held = ?", d.Day, out.Artist, false).Count(&n).Error
+		err := s.DB.Read.WithContext(ctx).Model(&row{}).Where("day = ? AND artist IN ? AND held = ?", d.Day, artists, false).Count(&n).Error
 		if err != nil {
 			return wrap("count lines", err)
 		}
 		if n == 0 {
 			continue
 		}
-		var p prover
-		for line, err := range s.lines(ctx, d.Day, false) {
-			if err != nil {
-				return err
-			}
-			mine := line.Artist == out.Artist && listeners[line.Pseudonym]
-			if mine {
-				out.Units, out.Seconds = out.Units+line.Units, out.Seconds+line.Seconds
-			}
-			if out.Listeners < Few {
-				continue
-			}
-			if mine && shown == shownLines {
-				out.More, mine = true, false
-			}
-			if mine {
-				shown++
-			}
-			if err := p.add(line.String(), mine); err != nil {
-				return err
-			}
-		}
-		proofs, err := p.proofs()
-		if err != nil {
+		if err := s.tellDay(ctx, d, told); err != nil {
 			return err
-		}
-		if len(proofs) > 0 {
-			out.Days = append(out.Days, DayProofs{d.Day, d.Root, proofs})
 		}
 	}
 	return nil
 }
 
-// Portion is a part of a listener's money.
-type Portion struct {
-	Artist string
-	Micro  royalty.Micro
-}
-
-// Share is where one listener's money of a month went.
-type Share struct {
-	Month royalty.Month
-	Stage Stage
-	// Portions are the artists' parts, in the order of their rank.
-	Portions []Portion
-	// Held is what waits because a rule has marked some plays; Carried what is left for the next month.
-	Held, Carried royalty.Micro
-	// Decisions are what the rules say of this listener's plays.
-	Decisions []Decision
-}
-
-// ShareOf is where a listener's money of a month went. ErrUnknown when the month is not reported, or the listener has not
-// paid.
-func (s *Service) ShareOf(ctx context.Context, month royalty.Month, listener string) (Share, error) {
-	stage, _, err := s.stageOf(ctx, month)
-	if err != nil {
-		return Share{}, err
-	}
-	out := Share{Month: month, Stage: stage}
-	var name string
-	err = s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		var err error
-		name, err = s.Pseudonyms.Of(ctx, tx, month, listener)
-		return err
-	})
-	if err != nil {
-		return out, err
-	}
-	paid, err := contract.HasPaid(ctx, s.Book, month, s.config.Node, name)
-	if err != nil {
-		return out, err
-	}
-	if !paid {
-		return out, fmt.Errorf("%w: nothing was paid for %s", ErrUnknown, month)
-	}
-	var rows []splitRow
-	err = s.DB.Read.WithContext(ctx).Where("month = ? AND stage = ? AND pseudonym = ?", month, stage, name).Order("n").Find(&rows).Error
-	if err != nil {
-		return out, wrap("read splits", err)
-	}
-	for _, r := range rows {
-		out.Portions = append(out.Portions, Portion{r.Artist, r.Micro})
-	}
-	if err := s.DB.Read.WithContext(ctx).Where("month = ? AND pseudonym = ?", month, name).Order("artist").Find(&out.Decisions).Error; err != nil {
-		return out, wrap("read decisions", err)
-	}
-	if len(rows) > 0 {
-		return out, nil
-	}
-	for _, d := range out.Decisions {
-		if d.State == Held {
-			out.Held = royalty.Pool
-			return out, nil
+func (s *Service) tellDay(ctx context.Context, d contract.Day, told map[string]*telling) error {
+	var p prover
+	var of []*telling
+	for line, err := range s.lines(ctx, d.Day, false) {
+		if err != nil {
+			return err
+		}
+		t := told[line.Artist]
+		wanted := t != nil && t.listeners[line.Pseudonym]
+		if wanted {
+			t.Units, t.Seconds = t.Units+line.Units, t.Seconds+line.Seconds
+			wanted = t.Listeners >= Few
+		}
+		if wanted && t.days == shownLines {
+			t.More, wanted = true, false
+		}
+		if wanted {
+			t.days++
+			of = append(of, t)
+		}
+		if err := p.add(line.String(), wanted); err != nil {
+			return err
 		}
 	}
-	out.Carried = royalty.Pool
-	return out, nil
+	proofs, err := p.proofs()
+	for i, one := range proofs {
+		t := of[i]
+		if n := len(t.Days); n == 0 || t.Days[n-1].Day != d.Day {
+			t.Days = append(t.Days, DayProofs{Day: d.Day, Root: d.Root})
+		}
+		last := &t.Days[len(t.Days)-1]
+		last.Lines = append(last.Lines, one)
+	}
+	return err
+}
+
+// ArtistsAt are the artists of a host who have a part in a month, in the order of the database, after one of them and at most
+// limit: those whose statements their own instance may ask for.
+func (s *Service) ArtistsAt(ctx context.Context, month royalty.Month, host, after string, limit int) ([]string, error) {
+	var artists []string
+	like := func(scheme string) string { return scheme + "://" + host + "/%" }
+	err := s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("month = ? AND (artist LIKE ? OR artist LIKE ?) AND artist > ?", month, like("https"), like("http"), after).
+		Distinct("artist").Order("artist").Limit(limit).Pluck("artist", &artists).Error
+	return artists, wrap("read artists", err)
 }

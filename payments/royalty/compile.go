@@ -23,6 +23,14 @@ type Listener struct {
 	Lapsed bool
 }
 
+// most is how much may be left of earlier months: of who listens on, or of who does not, such as the common fund.
+func (l Listener) most() Micro {
+	if l.Lapsed {
+		return 1_000_000_000 * 1_000_000
+	}
+	return 1000 * Pool
+}
+
 // Statement is what a month comes to on one node. It sums: Payments × Fee = Operator + Pool, and
 // Pool + CarryIn = Artists + CarryOut, the common fund included.
 type Statement struct {
@@ -64,7 +72,7 @@ func Compile(policy Policy, month Month, listeners iter.Seq2[Listener, error], d
 		if err := checkPseudonym(who.Pseudonym); err != nil {
 			return c.out, err
 		}
-		if who.Pseudonym <= last || who.Carried < 0 || who.Carried > 1000*Pool || who.Months < 0 {
+		if who.Pseudonym <= last || who.Carried < 0 || who.Carried > who.most() || who.Months < 0 {
 			return c.out, fmt.Errorf("%w: listener %s out of order, twice, or with a carried sum of %s", ErrInvalid, who.Pseudonym, who.Carried)
 		}
 		last = who.Pseudonym

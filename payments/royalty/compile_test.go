@@ -134,6 +134,25 @@ func TestCarry(t *testing.T) {
 	}
 }
 
+// What comes to the common fund at once may be more than any listener leaves, and no more than one ledger counts.
+func TestLargeFund(t *testing.T) {
+	t.Parallel()
+	fund := func(left royalty.Micro) iter.Seq2[royalty.Listener, error] {
+		return func(yield func(royalty.Listener, error) bool) {
+			_ = yield(royalty.Listener{Pseudonym: pseudonym(1), Carried: left, Months: 1200, Lapsed: true}, nil) &&
+				yield(royalty.Listener{Pseudonym: pseudonym(2)}, nil)
+		}
+	}
+	const most = 1_000_000_000_000_000
+	got, err := compile(fund(most), report(line(2, "a", 2), line(2, "b", 1)))
+	if a, b := got.statement.Artists["https://a.example/a"], got.statement.Artists["https://a.example/b"]; err != nil || a+b != most+royalty.Pool || a != 666_666_672_666_667 {
+		t.Errorf("a gets %s and b %s, %v", a, b, err)
+	}
+	if _, err := compile(fund(most + 1)); !errors.Is(err, royalty.ErrInvalid) {
+		t.Errorf("more than can be: %v", err)
+	}
+}
+
 func TestCompileRefuses(t *testing.T) {
 	t.Parallel()
 	backwards := func(yield func(royalty.Line, error) bool) {

@@ -66,6 +66,29 @@ func divide(policy Policy, month Month, pseudonym string, pool Micro, heard []He
 	return out, nil
 }
 
+// Resize divides another total as slices divide theirs, by the largest-remainder method, in their order.
+func Resize(total Micro, slices []Slice) ([]Slice, error) {
+	weights := make([]uint64, len(slices))
+	for i, s := range slices {
+		if s.Micro < 0 {
+			return nil, fmt.Errorf("%w: a slice of %s", ErrInvalid, s.Micro)
+		}
+		weights[i] = uint64(s.Micro)
+	}
+	if total < 0 {
+		return nil, fmt.Errorf("%w: a total of %s", ErrInvalid, total)
+	}
+	parts, err := apportion(uint64(total), weights)
+	if err != nil || parts == nil {
+		return nil, err
+	}
+	out := make([]Slice, len(slices))
+	for i, part := range parts {
+		out[i] = Slice{Artist: slices[i].Artist, Micro: Micro(part)}
+	}
+	return out, nil
+}
+
 // rank sorts what was heard so far as the first top are concerned, and leaves out what was not.
 func rank(month Month, pseudonym string, heard []Heard, top int) []Heard {
 	heard = slices.DeleteFunc(heard, func(h Heard) bool { return h.Units == 0 })

@@ -136,7 +136,11 @@ func pages() map[string]View {
 		{Pseudonym: "0a2c37e5e322f4dedd128332117dc4a6", Artist: "https://b.example/users/z", Rule: "R4", Policy: 2, State: "noted", Evidence: []string{root}},
 	}, More: 31, Payouts: []MonthPayout{
 		{Artist: "a", Payee: "https://b.example/users/b", Dollars: "8.700000", Address: "0x52908400098527886E0F7030069857D2E4169EE7", State: "ready", CanSend: true},
-		{Artist: "d", Payee: "https://b.example/users/d", Dollars: "3.000000", State: "unclaimed", Remark: "no address was given before the 23rd; kept for 24 months"},
+		{Artist: "d", Payee: "https://b.example/users/d", Dollars: "3.000000", State: "unclaimed", Remark: "no address was given before the 23rd; the oldest of it is kept until 2028-11-25"},
+	}, Changes: []MonthChange{
+		{In: "2026-12", Of: "2026-10", About: "chargeback", Artist: "https://b.example/users/b", Dollars: "-0.450000"},
+		{In: "2026-12", Of: "2026-10", About: "chargeback", Dollars: "-1.000000"},
+		{In: "2026-10", About: "lapsed", Artist: "https://a-very-long-instance-name.music.example/users/c", Dollars: "-10.800000"},
 	}}
 	out["months-empty"] = &Months{Layout: layout("/admin/months", keeper), Month: "2026-10", Earlier: "2026-09", Later: "2026-11", Error: "It is too late: the month is closed. A correction in a later month can mend it."}
 	out["rules"] = &PoolRules{Layout: layout("/admin/rules", keeper), Version: 1, From: "2026-10", Next: "2026-12", MinSeconds: 30, DayCap: 20, Rules: []PoolRule{
@@ -151,8 +155,12 @@ func pages() map[string]View {
 		Month: "2026-10", Total: "46.007463", Rows: []StatementRow{
 			{Host: "kirchplatz.example", Final: true, Listeners: 1, Plays: "50", Owed: "4.500000", Paid: "4.500000", Ref: "bank/1", ProofURL: "/x"},
 			{Host: "a-very-long-instance-name.music.example", Listeners: 5, Plays: "45", Owed: "41.507463", Proofs: 5, Words: "a line of 2026-10-17 is not under the root that was reported for the day", ProofURL: "/x"},
+		}, Changes: []StatementChange{
+			{Host: "kirchplatz.example", Of: "2026-08", About: "chargeback", Dollars: "-0.450000"}, {Host: "b.example", About: "lapsed", Dollars: "-3.000000"},
 		},
-	}}}
+	}}, Owing: []StatementOwing{
+		{Host: "a-very-long-instance-name.music.example", Dollars: "41.507463", Until: "2028-11-25"}, {Host: "kirchplatz.example", Dollars: "-0.450000", Debt: true},
+	}}
 	marked := *out["statements"].(*Statements)
 	marked.Marks = []MarkedMonth{
 		{Month: "2026-10", Host: "kirchplatz.example", CanAppeal: true, Words: "A class of thirty hears our record at school.", Marks: []Mark{

@@ -88,6 +88,7 @@ var functions = map[string]func(s State, args []byte) error{
 	stateFinal:          do[FinalStatement],
 	payOut:              do[Payouts],
 	correct:             do[Correction],
+	lapse:               do[Lapse],
 	openDispute:         do[OpenDispute],
 	giveEvidence:        do[Evidence],
 	castVote:            do[Vote],

@@ -99,7 +99,7 @@ func SettledAt(ctx context.Context, r Reader, month royalty.Month, node string) 
 
 // Credited reports whether an artist's total of a statement with a root alone was proved, and so is in [Due].
 func Credited(ctx context.Context, r Reader, month royalty.Month, node, artist string) (bool, error) {
-	_, found, err := r.Get(ctx, "credited/"+string(month)+"/"+node+"/"+artist)
+	_, found, err := r.Get(ctx, creditedKey(month, node, artist))
 	return found, err
 }
 

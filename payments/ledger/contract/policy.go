@@ -28,7 +28,7 @@ type Policy struct {
 	Rules      []string `json:"rules"`
 	ReportOnly []string `json:"reportOnly"`
 	// CarryMonths is how long the money of a listener who hears nothing waits, UnclaimedMonths how long that of an
-	// artist without a payout address is kept.
+	// artist without a payout address is kept: see Lapse.
 	CarryMonths     int `json:"carryMonths"`
 	UnclaimedMonths int `json:"unclaimedMonths"`
 	// Minimum is the least that is paid out.
@@ -154,6 +154,17 @@ func policyOf(s State, month royalty.Month) (Policy, error) {
 		}
 	}
 	return Policy{}, fmt.Errorf("%w: no policy for %s", ErrUnknown, month)
+}
+
+// policies are all versions, the oldest first, and for how many months the one keeps unclaimed money that keeps it longest.
+func policies(s State) (all []Policy, longest int, err error) {
+	newest, _, err := get[int](s, policyKey)
+	for version := 1; err == nil && version <= newest; version++ {
+		var p Policy
+		p, _, err = get[Policy](s, policyVersionKey(version))
+		all, longest = append(all, p), max(longest, p.UnclaimedMonths)
+	}
+	return all, longest, err
 }
 
 // checkPolicy refuses a report that names another policy than the one of its month.

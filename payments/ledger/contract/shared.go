@@ -10,7 +10,7 @@ import (
 // brings a dispute to: everybody has a clock.
 func Shared(function string) bool {
 	switch function {
-	case recordSubscriptions, recordChargeback, reportDay, reportMonth, stateFinal, payOut, correct,
+	case recordSubscriptions, recordChargeback, reportDay, reportMonth, stateFinal, payOut, correct, lapse,
 		openDispute, giveEvidence, castVote, appealDispute:
 		return true
 	}

@@ -81,7 +81,7 @@ func (s story) refused(want error, c contract.Command) {
 	}
 }
 
-// Run holds a ledger to the contract; open returns an empty one at each call. It makes fewer than sixty transactions.
+// Run holds a ledger to the contract; open returns an empty one at each call. It makes fewer than seventy transactions.
 func Run(t *testing.T, open func(t *testing.T) Bench) {
 	t.Helper()
 	s := story{t, open(t)}
@@ -90,6 +90,7 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 	alpha, beta, honest := s.october()
 	s.dispute(beta, honest)
 	s.settle(alpha, honest)
+	s.lapse()
 	s.compare()
 	s.together()
 }
@@ -218,6 +219,63 @@ func (s story) settle(alpha, honest Books) {
 	}
 }
 
+// lapse is what becomes, two years later, of what beta owes to a, b and c, who have not said where to be paid.
+func (s story) lapse() {
+	line := func(artist string, micro royalty.Micro) contract.Lapse {
+		return contract.Lapse{Node: Beta, Month: October, Lines: []contract.Lapsing{{Artist: Artist(artist), Micro: micro}}}
+	}
+	s.at("2028-11-24T23:59:59Z")
+	s.refused(contract.ErrEarly, line("a", 1))
+	// c is paid one day before, by a statement that was never paid on.
+	s.do(contract.Payouts{Node: Beta, Month: October, Lines: []contract.Payout{{
+		Artist: Artist("c"), Micro: 1_208_955, Sent: Tokens(s.t, 1_208_955), Provider: "manual", Ref: "list-25",
+	}}})
+	s.at("2028-11-25T00:00:00Z")
+	s.refused(contract.ErrOverdrawn, line("c", 1))
+	s.refused(contract.ErrOverdrawn, line("a", 5_257_464))
+	// The quarter that b got by a correction is kept for a month longer.
+	s.refused(contract.ErrEarly, line("b", 2_283_583))
+	both := line("a", 5_257_463)
+	both.Lines = append(both.Lines, line("b", 2_283_582).Lines...)
+	s.do(both)
+	s.refused(contract.ErrDuplicate, both)
+	carry, err := contract.CarriedInto(s.t.Context(), s, Beta)
+	if err != nil || carry != 7_541_045 {
+		s.t.Errorf("beta carries %s, %v", carry, err)
+	}
+	// a had said where to be paid after all, and gets it back out of the fund before that is divided.
+	mend := contract.Correction{
+		Node: Beta, ID: "2028-11-1", Month: October, In: "2028-11", About: contract.AboutMistake, Carry: -5_257_463,
+		Entries: []contract.ArtistTotal{{Artist: Artist("a"), Micro: 5_257_463}},
+	}
+	wrong := mend
+	wrong.Carry--
+	s.refused(contract.ErrSum, wrong)
+	s.do(mend)
+
+	// The fund is divided in the next month that beta reports, two to one as what was heard in it.
+	november := Keep(s.t, Beta, "2028-11", 1, []string{"L4"}, Heard{"L4", "a", 2}, Heard{"L4", "d", 1})
+	s.do(november.Paid(s.t, 60, "L4"))
+	s.at("2028-12-04T09:00:00Z")
+	november.Report.DaysRoot = contract.Root(royalty.Tree{})
+	s.refused(contract.ErrSum, november.Report)
+	november.Report.CarryIn = 2_283_582
+	november.Report.Totals(map[string]royalty.Micro{Artist("a"): 7_522_388, Artist("d"): 3_761_194})
+	s.do(november.Report)
+	later := line("b", 1)
+	s.refused(contract.ErrChain, later)
+	s.at("2028-12-25T09:00:00Z")
+	s.do(november.Final())
+	later.Month = "2028-11"
+	later.Lines[0].Micro = 250_000
+	s.do(later)
+	for artist, want := range map[string]royalty.Micro{"a": 12_779_851, "b": 0, "c": 0, "d": 3_761_194} {
+		if due, err := contract.Due(s.t.Context(), s, Beta, Artist(artist)); err != nil || due != want {
+			s.t.Errorf("beta owes %s %s, %v", artist, due, err)
+		}
+	}
+}
+
 // betaDays is the root of beta's days as it was reported.
 func betaDays(s story) string {
 	m, _, err := contract.Reported(s.t.Context(), s, October, Beta)
@@ -316,8 +374,8 @@ func (s story) golden(name, got, want string) {
 func (s story) together() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	s.at("2026-12-05T09:00:00Z")
-	b := Books{Node: Alpha, Month: "2026-12"}
+	s.at("2029-01-05T09:00:00Z")
+	b := Books{Node: Alpha, Month: "2029-01"}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	done := 0
