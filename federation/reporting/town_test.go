@@ -3,9 +3,12 @@ package reporting_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,106 +18,84 @@ import (
 	"antiphon/federation/fedtest"
 	"antiphon/federation/reporting"
 	"antiphon/internal/testkit"
-	"antiphon/payments/amount"
+	"antiphon/media/listen"
+	"antiphon/payments"
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
+	"antiphon/payments/pool"
+	"antiphon/payments/pseudonym"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const (
-	october = royalty.Month("2026-10")
-	usdp    = amount.Asset("eip155:1/erc20:0x8E870D67F660D95d5be530380D0eC0bd388289E1")
-)
+const october = royalty.Month("2026-10")
 
-// node is one instance that takes part, with everything that it reports of.
+// node is one instance that takes part, with the rooms that its reports are made from: the pool that is paid, and the plays
+// that players report.
 type node struct {
 	*fedtest.Instance
 	t         testing.TB
 	name      string
+	bank      *bank
+	agenda    *agenda
 	reporting *reporting.Service
 	reports   *report.Service
 	disputes  *dispute.Service
 	book      *liar
-	heard     map[string][]report.Heard
-	members   []string
+	orders    *payments.Service
+	pool      *pool.Service
+	listens   *listen.Service
 	// key is what the ledger's checkpoints are signed with.
 	key string
+	// free is when each listener's last play ends, sessions how many plays there are, written when they were last written.
+	free     map[string]time.Time
+	sessions int
+	written  time.Time
+
+	mu   sync.Mutex
+	told []string
 }
 
-// liar is a book in which a day has another root than the one that was reported, while it lies.
-type liar struct {
-	ledger.Embedded
-	day, lie, truth string
+// listener is the URI of somebody who listens here.
+func (n *node) listener(name string) string { return n.BaseURL + "/users/" + name }
+
+// Members implements report.Members.
+func (n *node) Members(ctx context.Context, month royalty.Month, yield func(string) error) error {
+	return n.pool.Members(ctx, month, func(m pool.Member) error { return yield(m.Listener) })
 }
 
-func (l *liar) Range(ctx context.Context, start, end string, fn func(key, value string) error) error {
-	return l.Embedded.Range(ctx, start, end, func(key, value string) error {
-		if l.day != "" && strings.HasSuffix(key, "/"+l.day) {
-			value = strings.ReplaceAll(value, l.truth, l.lie)
-		}
-		return fn(key, value)
-	})
-}
-
-// Submit tells the truth about the days, which everybody has.
-func (l *liar) Submit(ctx context.Context, c contract.Command) error {
-	if m, ok := c.(contract.MonthReport); ok && l.day != "" {
-		days, err := report.Days(ctx, l.Embedded, m.Month, m.Node)
-		if err != nil {
-			return err
-		}
-		m.DaysRoot = daysRoot(days)
-		c = m
-	}
-	return l.Embedded.Submit(ctx, c)
-}
-
-func daysRoot(days []contract.Day) string {
-	var names, roots []string
-	for _, d := range days {
-		names, roots = append(names, d.Day), append(roots, d.Root)
-	}
-	return contract.DaysRoot(names, roots)
-}
-
-func (n *node) Lines(_ context.Context, day time.Time, yield func(report.Heard) error) error {
-	for _, h := range n.heard[day.Format(time.DateOnly)] {
-		if err := yield(h); err != nil {
-			return err
-		}
-	}
+// tell keeps what a member is told.
+func (n *node) tell(_ context.Context, _ *gorm.DB, listener, words string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = append(n.told, strings.TrimPrefix(listener, n.BaseURL+"/users/")+": "+words)
 	return nil
 }
 
-func (n *node) Members(_ context.Context, _ royalty.Month, yield func(string) error) error {
-	for _, m := range n.members {
-		if err := yield(m); err != nil {
-			return err
+// hasTold reports whether somebody was told something.
+func (n *node) hasTold(name, words string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, told := range n.told {
+		if strings.HasPrefix(told, name+": ") && strings.Contains(told, words) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-func (n *node) Of(_ context.Context, _ *gorm.DB, month royalty.Month, listener string) (string, error) {
-	return royalty.Pseudonym(sha256.Sum256([]byte(n.name)), month, listener), nil
-}
-
-// town starts instances that take part in one pool.
-func town(t testing.TB, clock *testkit.Clock, names ...string) []*node {
+// town starts instances that take part in one pool, and a bank that they and their listeners pay with.
+func town(t testing.TB, clock *testkit.Clock, listeners []string, names ...string) []*node {
 	t.Helper()
 	nodes := make([]*node, len(names))
-	services := make([]*reporting.Config, len(names))
+	town, plan := openBank(t, clock, append(listeners, names...)...), &agenda{clock: clock}
 	for i, name := range names {
-		n := &node{t: t, name: name, heard: map[string][]report.Heard{}}
+		n := &node{t: t, name: name, bank: town, agenda: plan, free: map[string]time.Time{}}
 		nodes[i] = n
-		n.Instance = fedtest.New(t, fedtest.Options{Clock: clock, Idle: true, Join: func(in *fedtest.Instance) {
-			services[i] = &reporting.Config{BaseURL: in.BaseURL, Scheme: "http", Every: time.Hour}
-			n.join(t, in, services[i])
-		}})
+		n.Instance = fedtest.New(t, fedtest.Options{Clock: clock, Idle: true, Join: func(in *fedtest.Instance) { n.join(t, in) }})
 	}
 	for _, n := range nodes {
 		for _, other := range nodes {
@@ -126,23 +107,40 @@ func town(t testing.TB, clock *testkit.Clock, names ...string) []*node {
 			}
 		}
 		n.Start(t)
+		n.watch()
 	}
 	return nodes
 }
 
-func (n *node) join(t testing.TB, in *fedtest.Instance, config *reporting.Config) {
-	key := sha256.Sum256([]byte(n.name))
-	l, err := ledger.New(ledger.Config{Origin: in.Host + "/ledger", Key: ed25519.NewKeyFromSeed(key[:]), Now: in.Clock.Now})
+// watch looks at the node's till until the test ends.
+func (n *node) watch() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(n.t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.orders.Watch(ctx)
+	}()
+	n.t.Cleanup(func() { cancel(); <-done })
+}
+
+func (n *node) join(t testing.TB, in *fedtest.Instance) {
+	n.Instance = in
+	seed := sha256.Sum256([]byte(n.name))
+	key := ed25519.NewKeyFromSeed(seed[:])
+	l, err := ledger.New(ledger.Config{Origin: in.Host + "/ledger", Key: key, Now: in.Clock.Now})
 	n.must(err)
-	n.key, err = note.NewEd25519VerifierKey(in.Host+"/ledger", ed25519.NewKeyFromSeed(key[:]).Public().(ed25519.PublicKey))
+	n.key, err = note.NewEd25519VerifierKey(in.Host+"/ledger", key.Public().(ed25519.PublicKey))
 	n.must(err)
 	log := slog.New(slog.DiscardHandler)
-	n.reporting = reporting.New(*config, reporting.Parts{
+	n.reporting = reporting.New(reporting.Config{BaseURL: in.BaseURL, Scheme: "http", Every: time.Hour}, reporting.Parts{
 		DB: in.DB, Jobs: in.Queue, Actors: in.Actors, Outbox: in.Outbox, Fetch: in.Fetch, Ledger: l, Log: log, Now: in.Clock.Now,
 	})
 	n.book = &liar{Embedded: n.reporting.Book()}
-	n.reports, err = report.New(report.Config{Node: in.Host, Asset: usdp, Decimals: 18}, report.Parts{
-		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: n, Members: n, Pseudonyms: n, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
+	names := pseudonym.New(pseudonym.Parts{DB: in.DB, Jobs: in.Queue, Vault: in.Vault, Now: in.Clock.Now, Rand: rand.Reader})
+	n.joinPool(names, log)
+	n.joinListens(log)
+	n.reports, err = report.New(report.Config{Node: in.Host, Asset: n.bank.network.Asset(), Decimals: decimals}, report.Parts{
+		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: heard{n.listens}, Members: n, Pseudonyms: names, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
 	})
 	n.must(err)
 	n.disputes, err = dispute.New(dispute.Config{Node: in.Host, Dir: t.TempDir()}, dispute.Parts{
@@ -153,11 +151,42 @@ func (n *node) join(t testing.TB, in *fedtest.Instance, config *reporting.Config
 		},
 	})
 	n.must(err)
+	n.reports.Register(in.Queue)
+	n.disputes.Register(in.Queue)
 	n.reporting.Join(n.reports, n.disputes)
 	n.reporting.Register(in.Queue)
 	n.reporting.Receive(in.Inbox)
-	in.Routes["GET "+reporting.StatementsPath] = n.reporting.Statements()
-	in.Routes["GET "+reporting.EvidencePath] = n.reporting.Evidence()
+	in.Routes = map[string]http.Handler{
+		"GET " + reporting.StatementsPath: n.reporting.Statements(), "GET " + reporting.EvidencePath: n.reporting.Evidence(),
+	}
+}
+
+// joinPool opens the till and the pool.
+func (n *node) joinPool(names *pseudonym.Service, log *slog.Logger) {
+	names.Register(n.Queue)
+	n.orders = payments.New(payments.Config{BaseURL: n.BaseURL, PollOpen: 10 * time.Millisecond}, payments.Parts{
+		DB: n.DB, Jobs: n.Queue, Providers: []payments.Provider{till{n.bank, n.name}}, Log: log, Now: n.Clock.Now, Rand: rand.Reader,
+	})
+	var err error
+	n.pool, err = pool.New(pool.Config{
+		BaseURL: n.BaseURL, Host: n.Host, Caller: n.Host + "/ledger", Asset: n.bank.network.Asset(), Gather: 20 * time.Millisecond,
+	}, pool.Parts{DB: n.DB, Jobs: n.Queue, Orders: n.orders, Ledger: n.book, Pseudonyms: names, Tell: n.tell, Log: log, Now: n.Clock.Now})
+	n.must(err)
+	n.orders.Collect(n.pool)
+	n.pool.Register(n.Queue)
+}
+
+// joinListens opens the room that players report to.
+func (n *node) joinListens(log *slog.Logger) {
+	var err error
+	n.listens, err = listen.New(listen.Config{}, listen.Parts{
+		DB: n.DB, Jobs: n.Queue, Vault: n.Vault, Judge: judge{n.book}, Log: log, Now: n.Clock.Now, Rand: rand.Reader,
+		Pooled: func(_ context.Context, track string) (bool, error) {
+			return !strings.HasSuffix(track, "/for-sale"), nil
+		},
+	})
+	n.must(err)
+	n.listens.Register(n.Queue)
 }
 
 func (n *node) must(err error) {
@@ -165,63 +194,4 @@ func (n *node) must(err error) {
 	if err != nil {
 		n.t.Fatalf("%s: %v", n.name, err)
 	}
-}
-
-// pay records that listeners have paid for October.
-func (n *node) pay(names ...string) {
-	n.t.Helper()
-	units, err := royalty.Fee.Tokens(18)
-	n.must(err)
-	paid, err := amount.Parse(units.String(), string(usdp))
-	n.must(err)
-	batch := contract.Subscriptions{Node: n.Host}
-	for _, name := range names {
-		uri := n.BaseURL + "/users/" + name
-		p, err := n.Of(n.t.Context(), nil, october, uri)
-		n.must(err)
-		batch.Lines = append(batch.Lines, contract.Subscription{
-			Pseudonym: p, Month: october, Micro: royalty.Fee, Paid: paid, Provider: "manual", PaymentHash: contract.Digest("test", p),
-		})
-		n.members = append(n.members, uri)
-	}
-	n.must(n.book.Submit(n.t.Context(), batch))
-}
-
-// hears says that somebody hears an artist so often on a day of October; held plays are held by the rule R6.
-func (n *node) hears(day int, name, artist string, plays, held int64) {
-	date := october.Day(day).Format(time.DateOnly)
-	n.heard[date] = append(n.heard[date], report.Heard{
-		Listener: n.BaseURL + "/users/" + name, Track: artist + "/1", Artists: []royalty.Share{{Artist: artist, Points: 10_000}},
-		Plays: plays, Seconds: 200 * plays, HeldPlays: held, HeldSeconds: 200 * held, Rule: "R6", Evidence: contract.Digest("test", name),
-	})
-}
-
-// total is what a statement gives an artist, in dollars.
-func total(st contract.Statement, artist string) string {
-	micro, _ := st.Total(contract.Digest("payee", artist))
-	return micro.String()
-}
-
-// exchange lets every node send what is new, and waits until all others have it.
-func exchange(t testing.TB, nodes []*node) {
-	t.Helper()
-	for _, n := range nodes {
-		n.must(n.reporting.Round(t.Context()))
-	}
-	var all []*fedtest.Instance
-	for _, n := range nodes {
-		all = append(all, n.Instance)
-	}
-	fedtest.Until(t, "all records are everywhere", func() bool {
-		for _, from := range nodes {
-			var last int64
-			from.must(from.DB.Read.Table("report_feed").Where("name = 'sent'").Select("COALESCE(MAX(n), 0)").Scan(&last).Error)
-			for _, to := range nodes {
-				if to != from && last > 0 && to.Count(t, "records_heard", "node = ? AND n = ? AND state <> 'waiting'", from.Host, last) == 0 {
-					return false
-				}
-			}
-		}
-		return true
-	}, all...)
 }
