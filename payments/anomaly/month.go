@@ -38,24 +38,24 @@ func Judge(policy Policy, plays []Play, facts Facts) ([]Verdict, error) {
 		from = to
 	}
 	holdOutliers(policy, plays, at, verdicts)
-	tastes := tastesOf(plays, month(plays, at, verdicts))
+	tastes := tastesOf(plays, month(policy, plays, at, verdicts))
 	holdClusters(policy, plays, tastes, facts, verdicts)
 	holdDealing(policy, plays, tastes, facts, verdicts)
 	return verdicts, nil
 }
 
 // month are the places of the plays that were not dropped and are of the last month.
-func month(plays []Play, at []int, verdicts []Verdict) []int {
+func month(policy Policy, plays []Play, at []int, verdicts []Verdict) []int {
 	last := ""
 	of := func(i int) string { return plays[i].Start.UTC().Format("2006-01") }
 	for _, i := range at {
-		if verdicts[i].State != Dropped {
+		if !policy.gone(verdicts[i]) {
 			last = max(last, of(i))
 		}
 	}
 	var out []int
 	for _, i := range at {
-		if verdicts[i].State != Dropped && of(i) == last {
+		if !policy.gone(verdicts[i]) && of(i) == last {
 			out = append(out, i)
 		}
 	}

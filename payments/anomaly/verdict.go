@@ -45,7 +45,8 @@ const (
 	R9Node Rule = "R9"
 )
 
-// Verdict is what the rules say of a play: the first one, in their order, that marks it.
+// Verdict is what the rules say of a play: the first one, in their order, that marks it. One that changes something goes
+// before all that only tell.
 type Verdict struct {
 	State State
 	Rule  Rule
@@ -58,8 +59,11 @@ type Verdict struct {
 
 // Pays reports whether a play with this verdict has a part in the money.
 func (p Policy) Pays(v Verdict) bool {
-	return v.State == Counted || p.ReportOnly && v.Rule != R0Short
+	return v.State == Counted || p.Tells(v.Rule)
 }
+
+// gone reports whether a play with this verdict is one that no later rule looks at.
+func (p Policy) gone(v Verdict) bool { return v.State == Dropped && !p.Tells(v.Rule) }
 
 // evidence hashes a rule, a policy and the plays that the rule looked at, whatever their order, and facts beside them.
 func evidence(rule Rule, policy Policy, plays []Play, facts ...string) [sha256.Size]byte {
