@@ -112,11 +112,9 @@ func (l till) Received(ctx context.Context, cursor string) (payments.Look, error
 	return look, nil
 }
 
-// pays lets somebody become a member, if need be, and pay what the pool asks for; it returns when the payment stands on
-// the ledger.
+// pays lets somebody become a member, if need be, and pay what the pool asks for; it returns when the payment has come.
 func (n *node) pays(names ...string) {
 	n.t.Helper()
-	month := n.pool.Month()
 	for _, name := range names {
 		n.must(n.pool.Join(n.t.Context(), n.listener(name)))
 		o, err := n.pool.Invoice(n.t.Context(), n.listener(name))
@@ -125,12 +123,20 @@ func (n *node) pays(names ...string) {
 		n.orders.Look()
 	}
 	for _, name := range names {
-		fedtest.Until(n.t, name+"'s payment is on the ledger", func() bool {
-			posted, err := n.pool.Posted(n.t.Context(), n.listener(name), month)
+		fedtest.Until(n.t, name+"'s payment has come", func() bool {
+			is, err := n.pool.IsMember(n.t.Context(), n.listener(name))
 			n.must(err)
-			return posted
+			return is
 		}, n.Instance)
 	}
+}
+
+// posted waits until all payments that have come stand on the ledgers.
+func posted(t testing.TB, nodes []*node) {
+	t.Helper()
+	each(t, nodes, "all payments are on the ledger", func(n *node) bool {
+		return n.Count(t, "pool_payments", "state = ? AND posted_at IS NULL", pool.Counted) == 0
+	})
 }
 
 // paysAgain pays somebody's last invoice once more; the pool keeps it for the next month.

@@ -38,14 +38,12 @@ func each(t testing.TB, nodes []*node, what string, done func(n *node) bool) {
 	}
 }
 
-// days lives the mornings from one day to another one, that one included; the nodes hear of each other week by week.
+// days lives the mornings from one day to another one, that one included, and lets the nodes hear of each other.
 func days(t testing.TB, nodes []*node, month royalty.Month, from, to int) {
 	t.Helper()
 	for day := from; day <= to; day++ {
 		morning(t, nodes, month.Day(day))
-		if day%7 == 0 {
-			exchange(t, nodes)
-		}
+		exchange(t, nodes)
 	}
 }
 

@@ -48,8 +48,9 @@ func TestMonth(t *testing.T) {
 	s.renewed()
 	s.alter()
 	s.dispute()
-	days(t, nodes, november, 6, 23)
+	days(t, nodes, november, 6, 20)
 	s.decide()
+	days(t, nodes, november, 21, 23)
 	s.settle()
 	s.payOut()
 	days(t, nodes, november, 26, 30)
@@ -66,6 +67,7 @@ func (s *story) pay() {
 	s.beta.pays("honest", "bot1", "bot2")
 	s.gamma.pays("l4", "g1", "g2", "g3", "g4")
 	s.delta.pays("silent", "gone")
+	posted(s, s.nodes)
 	s.alpha.agenda.add(october.Day(9).Add(20*time.Hour), func() {
 		if heard, _ := s.alpha.history("l3"); heard != 1 {
 			s.Errorf("l3 has heard %d before paying", heard)
@@ -118,6 +120,7 @@ func (s *story) listen() {
 // renewed looks at who goes on: l1 by what was paid before, silent by a payment of the first; the others are late, and gone
 // has lapsed when the grace is over.
 func (s *story) renewed() {
+	posted(s, s.nodes)
 	for _, c := range []struct {
 		of    *node
 		name  string

@@ -67,6 +67,11 @@ func (n *node) Members(ctx context.Context, month royalty.Month, yield func(stri
 	return n.pool.Members(ctx, month, func(m pool.Member) error { return yield(m.Listener) })
 }
 
+// policy is the one of a month, by the own ledger.
+func (n *node) policy(ctx context.Context, month royalty.Month) (contract.Policy, error) {
+	return contract.PolicyFor(ctx, n.book, month)
+}
+
 // tell keeps what a member is told.
 func (n *node) tell(_ context.Context, _ *gorm.DB, listener, words string) error {
 	n.mu.Lock()
@@ -140,7 +145,7 @@ func (n *node) join(t testing.TB, in *fedtest.Instance) {
 	n.joinPool(names, log)
 	n.joinListens(log)
 	n.reports, err = report.New(report.Config{Node: in.Host, Asset: n.bank.network.Asset(), Decimals: decimals}, report.Parts{
-		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: heard{n.listens}, Members: n, Pseudonyms: names, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
+		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: reporting.Heard(n.listens), Members: n, Pseudonyms: names, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
 	})
 	n.must(err)
 	n.disputes, err = dispute.New(dispute.Config{Node: in.Host, Dir: t.TempDir()}, dispute.Parts{
@@ -180,7 +185,7 @@ func (n *node) joinPool(names *pseudonym.Service, log *slog.Logger) {
 func (n *node) joinListens(log *slog.Logger) {
 	var err error
 	n.listens, err = listen.New(listen.Config{}, listen.Parts{
-		DB: n.DB, Jobs: n.Queue, Vault: n.Vault, Judge: judge{n.book}, Log: log, Now: n.Clock.Now, Rand: rand.Reader,
+		DB: n.DB, Jobs: n.Queue, Vault: n.Vault, Judge: reporting.NewJudge(n.policy), Log: log, Now: n.Clock.Now, Rand: rand.Reader,
 		Pooled: func(_ context.Context, track string) (bool, error) {
 			return !strings.HasSuffix(track, "/for-sale"), nil
 		},
