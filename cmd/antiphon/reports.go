@@ -8,6 +8,7 @@ import (
 
 	"antiphon/federation/actor"
 	"antiphon/federation/reporting"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/pool"
@@ -39,7 +40,8 @@ func (h *house) openReports() error {
 	price, decimals := h.pool.Price()
 	made, err := reports.New(reports.Config{Node: own, Asset: price.Asset, Decimals: decimals}, reports.Parts{
 		DB: h.db, Jobs: h.jobs, Book: h.forward.Book(), Listens: reporting.Heard(h.listens), Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
-		Prove: h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
+		Suspect: reporting.Suspects{Listens: h.listens, Members: poolMembers{h.pool}, Policies: h.policyFor, Facts: h.facts}.Suspect,
+		Prove:   h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -60,6 +62,27 @@ func (h *house) openReports() error {
 	h.reporting.Register(h.jobs)
 	h.reporting.Receive(h.inbox)
 	return nil
+}
+
+// facts are what is known here of who has paid with what, and of where artists' money goes.
+func (h *house) facts(ctx context.Context, month royalty.Month, listeners, artists []string) (anomaly.Facts, error) {
+	out := anomaly.Facts{Payout: map[string]string{}, Owned: map[string]bool{}}
+	var err error
+	if out.Paid, err = h.pool.Instruments(ctx, month, listeners); err != nil {
+		return out, err
+	}
+	for _, artist := range artists {
+		_, address, err := h.reporting.Reports.AddressOf(ctx, artist)
+		if err != nil {
+			return out, err
+		}
+		out.Payout[artist] = strings.ToLower(address)
+	}
+	admins, err := h.accounts.Admins(ctx)
+	for _, actor := range admins {
+		out.Owned[actor] = true
+	}
+	return out, err
 }
 
 // foundReports writes into the ledger who takes part; the first time also the policy.

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"antiphon/payments/anomaly"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -49,7 +50,7 @@ func (s *Service) suspect(policy contract.Policy, month royalty.Month, pseudonym
 	d := Decision{
 		Month: month, Pseudonym: pseudonym, Artist: artist, Rule: rule, Policy: policy.Version, Evidence: evidence, State: Held, UpdatedAt: s.Now().UTC(),
 	}
-	if slices.Contains(policy.ReportOnly, rule) {
+	if Rules(policy).Tells(anomaly.Rule(rule)) {
 		d.State = Noted
 	}
 	return d
@@ -71,18 +72,38 @@ func (s *Service) suspectAll(ctx context.Context, month royalty.Month, policy co
 		return err
 	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		var decisions []Decision
 		for _, x := range all {
 			pseudonym, err := s.Pseudonyms.Of(ctx, tx, month, x.Listener)
 			if err != nil {
 				return err
 			}
-			d := s.suspect(policy, month, pseudonym, x.Artist, x.Rule, x.Evidence)
-			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&d).Error; err != nil {
-				return fmt.Errorf("write decision: %w", err)
-			}
+			decisions = append(decisions, s.suspect(policy, month, pseudonym, x.Artist, x.Rule, x.Evidence))
 		}
-		return nil
+		return writeDecisions(tx, decisions)
 	})
+}
+
+// writeDecisions writes what rules say of pairs. The first rule that held a pair in a month is the one that is looked at;
+// a note gives way to it, and what people have decided stays.
+func writeDecisions(tx *gorm.DB, decisions []Decision) error {
+	first := map[Pair]int{}
+	var rows []Decision
+	for _, d := range decisions {
+		pair := Pair{d.Pseudonym, d.Artist}
+		if at, known := first[pair]; !known {
+			first[pair] = len(rows)
+			rows = append(rows, d)
+		} else if rows[at].State == Noted && d.State == Held {
+			rows[at] = d
+		}
+	}
+	err := tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "month"}, {Name: "pseudonym"}, {Name: "artist"}},
+		DoUpdates: clause.AssignmentColumns([]string{"rule", "policy", "evidence", "state", "updated_at"}),
+		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("report_decisions.state = ? AND excluded.state = ?", Noted, Held)}},
+	}).CreateInBatches(rows, pageLines/4).Error
+	return wrap("write decisions", err)
 }
 
 // Decisions are those of a month, in order; only those in the given states when there are any.
