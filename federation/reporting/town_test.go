@@ -20,6 +20,7 @@ import (
 	"antiphon/internal/testkit"
 	"antiphon/media/listen"
 	"antiphon/payments"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
@@ -70,6 +71,21 @@ func (n *node) Members(ctx context.Context, month royalty.Month, yield func(stri
 // policy is the one of a month, by the own ledger.
 func (n *node) policy(ctx context.Context, month royalty.Month) (contract.Policy, error) {
 	return contract.PolicyFor(ctx, n.book, month)
+}
+
+// facts are what is known here of who has paid with what, and of where artists' money goes.
+func (n *node) facts(ctx context.Context, month royalty.Month, listeners, artists []string) (anomaly.Facts, error) {
+	out := anomaly.Facts{Payout: map[string]string{}}
+	var err error
+	if out.Paid, err = n.pool.Instruments(ctx, month, listeners); err != nil {
+		return out, err
+	}
+	for _, artist := range artists {
+		if _, out.Payout[artist], err = n.reports.AddressOf(ctx, artist); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // tell keeps what a member is told.
@@ -145,7 +161,8 @@ func (n *node) join(t testing.TB, in *fedtest.Instance) {
 	n.joinPool(names, log)
 	n.joinListens(log)
 	n.reports, err = report.New(report.Config{Node: in.Host, Asset: n.bank.network.Asset(), Decimals: decimals}, report.Parts{
-		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: reporting.Heard(n.listens), Members: n, Pseudonyms: names, Prove: n.reporting.Prove, Log: log, Now: in.Clock.Now,
+		DB: in.DB, Jobs: in.Queue, Book: n.book, Listens: reporting.Heard(n.listens), Members: n, Pseudonyms: names, Prove: n.reporting.Prove,
+		Suspect: reporting.Suspects{Listens: n.listens, Members: n, Policies: n.policy, Facts: n.facts}.Suspect, Log: log, Now: in.Clock.Now,
 	})
 	n.must(err)
 	n.disputes, err = dispute.New(dispute.Config{Node: in.Host, Dir: t.TempDir()}, dispute.Parts{
