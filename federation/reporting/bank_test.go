@@ -19,9 +19,6 @@ import (
 	"antiphon/payments/royalty"
 )
 
-// decimals are those of the token, as USDP has them.
-const decimals = 18
-
 // bank is a development network of Raiden: each node and each listener has a Raiden node of its own.
 type bank struct {
 	network *raidendev.Network

@@ -36,7 +36,7 @@ func TestMonth(t *testing.T) {
 	t.Parallel()
 	clock := testkit.NewClock(october.Start().Add(time.Hour))
 	listeners := []string{"l1", "l2", "l3", "honest", "bot1", "bot2", "l4", "g1", "g2", "g3", "g4", "silent", "gone"}
-	nodes := town(t, clock, listeners, "alpha", "beta", "gamma", "delta")
+	nodes := city(t, clock, listeners, "alpha", "beta", "gamma", "delta")
 	s := &story{T: t, nodes: nodes, alpha: nodes[0], beta: nodes[1], gamma: nodes[2], delta: nodes[3]}
 	s.a, s.b, s.c = s.alpha.User(t, "a", actor.Artist).URI, s.beta.User(t, "b", actor.Artist).URI, s.delta.User(t, "c", actor.Artist).URI
 	s.d, s.z = s.beta.User(t, "d", actor.Artist).URI, s.gamma.User(t, "z", actor.Artist).URI
@@ -45,6 +45,7 @@ func TestMonth(t *testing.T) {
 	s.listen()
 	days(t, nodes, october, 2, 31)
 	days(t, nodes, november, 1, 3)
+	exchange(t, nodes)
 	s.renewed()
 	s.alter()
 	s.dispute()
@@ -83,27 +84,27 @@ func (s *story) pay() {
 
 // listen lets everybody listen.
 func (s *story) listen() {
-	s.alpha.hears(3, "l1", s.a, 50)
-	s.alpha.hears(4, "l1", s.b, 30)
-	s.alpha.hears(4, "l1", s.c, 20)
-	s.alpha.hears(17, "l2", s.b, 10)
-	s.alpha.hears(31, "l2", s.d, 4)
+	s.alpha.listensTo(3, "l1", s.a, 50)
+	s.alpha.listensTo(4, "l1", s.b, 30)
+	s.alpha.listensTo(4, "l1", s.c, 20)
+	s.alpha.listensTo(17, "l2", s.b, 10)
+	s.alpha.listensTo(31, "l2", s.d, 4)
 	// The last play of October ends in November.
 	s.alpha.playAt(october.Next().Start().Add(-2*time.Minute), "l2", s.d, s.d+"/tracks/9", 200)
-	s.alpha.hears(1, "l3", s.c, 1)
-	s.beta.hears(5, "honest", s.d, 4)
+	s.alpha.listensTo(1, "l3", s.c, 1)
+	s.beta.listensTo(5, "honest", s.d, 4)
 	for _, bot := range []string{"bot1", "bot2"} {
-		s.beta.hears(6, bot, s.a, 2)
+		s.beta.listensTo(6, bot, s.a, 2)
 		s.beta.play(7, bot, s.z, 300, 31)
 	}
-	s.gamma.hears(9, "l4", s.a, 41)
-	s.gamma.hears(10, "l4", s.b, 17)
-	s.gamma.hears(11, "l4", s.c, 9)
-	s.gamma.hears(17, "l4", s.z, 1)
+	s.gamma.listensTo(9, "l4", s.a, 41)
+	s.gamma.listensTo(10, "l4", s.b, 17)
+	s.gamma.listensTo(11, "l4", s.c, 9)
+	s.gamma.listensTo(17, "l4", s.z, 1)
 	for _, fan := range []string{"g1", "g2", "g3", "g4"} {
-		s.gamma.hears(17, fan, s.a, 1)
+		s.gamma.listensTo(17, fan, s.a, 1)
 	}
-	s.delta.hears(12, "gone", s.c, 3)
+	s.delta.listensTo(12, "gone", s.c, 3)
 	s.delta.playAt(november.Day(8).Add(9*time.Hour), "silent", s.d, s.d+"/tracks/0", 200)
 	s.delta.playAt(november.Day(9).Add(9*time.Hour), "gone", s.c, s.c+"/tracks/0", 200)
 
@@ -113,8 +114,8 @@ func (s *story) listen() {
 	at := october.Day(6).Add(9 * time.Hour)
 	s.alpha.playAt(at, "l1", s.a, s.a+"/for-sale", 200)
 	s.alpha.playAt(at.Add(100*time.Second), "l1", s.z, s.z+"/tracks/1", 200)
-	s.alpha.hears(7, "a", s.a, 5)
-	s.alpha.hears(8, "stranger", s.z, 2)
+	s.alpha.listensTo(7, "a", s.a, 5)
+	s.alpha.listensTo(8, "stranger", s.z, 2)
 }
 
 // renewed looks at who goes on: l1 by what was paid before, silent by a payment of the first; the others are late, and gone
@@ -347,7 +348,9 @@ func (s *story) payOut() {
 // nextMonth reports November, into which was carried what silent had left.
 func (s *story) nextMonth() {
 	december := november.Next()
-	days(s, s.nodes, december, 1, 4)
+	days(s, s.nodes, december, 1, 3)
+	exchange(s, s.nodes)
+	days(s, s.nodes, december, 4, 4)
 	each(s, s.nodes, "November is reported", func(n *node) bool {
 		_, _, err := contract.Reported(s.Context(), n.book, november, n.Host)
 		return err == nil

@@ -19,9 +19,11 @@ const (
 	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 )
 
-// hears lets somebody hear an artist so often on a day of October, from eight in the morning on or from where the plays
+// listensTo lets somebody hear an artist so often on a day of October, from eight in the morning on or from where the plays
 // before it end.
-func (n *node) hears(day int, name, artist string, plays int) { n.play(day, name, artist, plays, 200) }
+func (n *node) listensTo(day int, name, artist string, plays int) {
+	n.play(day, name, artist, plays, 200)
+}
 
 // play lets somebody hear so many seconds of an artist's tracks, one after the other.
 func (n *node) play(day int, name, artist string, plays, seconds int) {
