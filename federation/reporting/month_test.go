@@ -1,18 +1,13 @@
 package reporting_test
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"antiphon/federation/actor"
-	"antiphon/federation/fedtest"
 	"antiphon/internal/testkit"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/pool"
-	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 )
 
@@ -45,7 +40,6 @@ func TestMonth(t *testing.T) {
 	s.listen()
 	days(t, nodes, october, 2, 31)
 	days(t, nodes, november, 1, 3)
-	exchange(t, nodes)
 	s.renewed()
 	s.alter()
 	s.dispute()
@@ -127,6 +121,11 @@ func (s *story) listen() {
 // has lapsed when the grace is over.
 func (s *story) renewed() {
 	posted(s, s.nodes)
+	exchange(s, s.nodes)
+	checkPayments(s.T, s.nodes)
+	for _, n := range s.nodes {
+		checkTwice(s.T, n)
+	}
 	for _, c := range []struct {
 		of    *node
 		name  string
@@ -154,224 +153,5 @@ func (s *story) renewed() {
 	day, err = contract.DayAt(s.Context(), s.gamma.book, s.beta.Host, "2026-10-07")
 	if s.beta.must(err); day.Held != 600 || day.Lines != 0 {
 		s.Errorf("beta's seventh: %+v", day)
-	}
-}
-
-// alter lets gamma alter a line: its own code refuses to go on. A program that lies to itself comes further.
-func (s *story) alter() {
-	alterLine(s.T, s.gamma, "2026-10-17", s.z)
-	morning(s, s.nodes, november.Day(4))
-	fedtest.Until(s, "gamma refuses to compile an altered line", func() bool {
-		return strings.Contains(strings.Join(s.gamma.Errors(), "\n"), "lines are not those that were reported: 2026-10-17")
-	})
-	truth, err := contract.DayAt(s.Context(), s.gamma.book.Embedded, s.gamma.Host, "2026-10-17")
-	s.gamma.must(err)
-	s.gamma.book.tell("2026-10-17", rootOf(s.T, s.gamma, "2026-10-17"), truth.Root)
-	each(s, s.nodes, "October is reported", func(n *node) bool {
-		_, _, err := contract.Reported(s.Context(), n.book, october, n.Host)
-		return err == nil
-	})
-	exchange(s, s.nodes)
-	checkStatements(s.T, s.nodes, october, reported)
-	for n, held := range map[*node]royalty.Micro{s.alpha: 0, s.beta: 18_000_000, s.gamma: 0, s.delta: 0} {
-		if st := reported(s, s.alpha, n, october); st.Held != held {
-			s.Errorf("%s holds %s", n.name, st.Held)
-		}
-	}
-	if m, err := s.delta.pool.Of(s.Context(), s.delta.listener("gone")); err != nil || m.State != pool.Lapsed {
-		s.Errorf("gone is %s, %v", m.State, err)
-	}
-}
-
-// dispute lets those whose artists gamma pays see that the lines are not under the roots that it has reported; one dispute
-// with a reason, and one without.
-func (s *story) dispute() {
-	morning(s, s.nodes, november.Day(5))
-	exchange(s, s.nodes)
-	fedtest.Until(s, "alpha sees what gamma has altered", func() bool { return hasFound(s.alpha, s.gamma, "altered") }, s.alpha.Instance, s.gamma.Instance)
-	for _, n := range s.nodes {
-		if hasFound(n, s.alpha, "altered") || hasFound(n, s.beta, "altered") || hasFound(n, s.delta, "altered") {
-			s.Errorf("%s finds something in honest statements", n.name)
-		}
-	}
-	var err error
-	s.bad, err = s.alpha.disputes.Open(s.Context(), s.gamma.Host, october, s.z, "plays", s.a, s.alpha.Host)
-	s.alpha.must(err)
-	s.vain, err = s.delta.disputes.Open(s.Context(), s.alpha.Host, october, s.c, "plays", s.c, s.delta.Host)
-	s.delta.must(err)
-	exchange(s, s.nodes)
-	for range 3 {
-		for _, n := range s.nodes {
-			n.must(n.disputes.Work(s.Context()))
-		}
-		exchange(s, s.nodes)
-	}
-	for _, n := range s.nodes {
-		upheld, err := contract.DisputeAt(s.Context(), n.book, s.bad)
-		n.must(err)
-		if upheld.State != contract.Ruled || upheld.Ruling.Verdict != contract.Remove || len(upheld.Ruling.By) != 2 {
-			s.Fatalf("%s: dispute with a reason: %+v", n.name, upheld)
-		}
-		kept, err := contract.DisputeAt(s.Context(), n.book, s.vain)
-		n.must(err)
-		if kept.State != contract.Ruled || kept.Ruling.Verdict != contract.Keep {
-			s.Fatalf("%s: dispute without one: %+v", n.name, kept)
-		}
-		s.checkDelta(n, upheld.Ruling.By)
-	}
-}
-
-// checkDelta looks at what those who were heeded say that changes when z's plays are removed: l4's money goes to the others.
-func (s *story) checkDelta(n *node, heeded []string) {
-	votes, err := contract.Votes(s.Context(), n.book, s.bad, false)
-	n.must(err)
-	names := map[string]string{}
-	for name, uri := range map[string]string{"a": s.a, "b": s.b, "c": s.c, "z": s.z} {
-		names[contract.Digest("payee", uri)] = name
-	}
-	for _, node := range heeded {
-		var got []string
-		var sum royalty.Micro
-		for _, d := range votes[node].Delta {
-			got = append(got, names[d.Artist]+" "+d.Micro.String())
-			sum += d.Micro
-		}
-		slices.Sort(got)
-		if want := "a 4.717313, b 1.955959, c 1.035507, z -7.708779"; strings.Join(got, ", ") != want || sum != 0 {
-			s.Errorf("%s says that %q changes, %s in all", node, got, sum)
-		}
-	}
-}
-
-// hasFound reports whether a node has found something about another one.
-func hasFound(n, about *node, kind string) bool {
-	all, err := n.reporting.Findings(n.t.Context(), string(october))
-	n.must(err)
-	for _, f := range all {
-		if f.Node == about.Host && f.Kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
-// decide looks at what beta held, and removes it; a and b say where to be paid; nobody appeals.
-func (s *story) decide() {
-	held, err := s.beta.reports.Decisions(s.Context(), october, report.Held)
-	s.beta.must(err)
-	if len(held) != 2 {
-		s.Fatalf("%d decisions", len(held))
-	}
-	for _, h := range held {
-		if h.Artist != s.z || h.Rule != "R5" {
-			s.Errorf("held: %+v", h)
-		}
-		s.beta.must(s.beta.reports.Decide(s.Context(), october, h.Pseudonym, h.Artist, report.Removed, "admin"))
-	}
-	asset := string(s.alpha.bank.network.Asset())
-	s.alpha.must(s.alpha.reporting.Instruct(s.Context(), s.a, asset, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
-	s.beta.must(s.beta.reporting.Instruct(s.Context(), s.b, asset, "0x52908400098527886E0F7030069857D2E4169EE7"))
-	each(s, s.nodes, "it is known where a and b are paid", func(n *node) bool { return n.Count(s, "payout_addresses", "") == 2 })
-}
-
-// settle makes the final statements on the 24th. Gamma tells the truth again, or nobody would take them.
-func (s *story) settle() {
-	s.gamma.book.tell("", "", "")
-	morning(s, s.nodes, november.Day(24))
-	each(s, s.nodes, "October is final", func(n *node) bool {
-		_, err := contract.Finally(s.Context(), n.book, october, n.Host)
-		return err == nil
-	})
-	exchange(s, s.nodes)
-	checkStatements(s.T, s.nodes, october, finally)
-	for n, want := range map[*node]string{
-		s.alpha: "3.000000: 4.500000 8.700000 10.800000 3.000000 0.000000, 0.000000 left",
-		s.beta:  "3.000000: 18.000000 0.000000 0.000000 9.000000 0.000000, 0.000000 left",
-		s.gamma: "5.000000: 41.507463 2.283582 1.208955 0.000000 0.000000, 0.000000 left",
-		s.delta: "2.000000: 0.000000 0.000000 9.000000 0.000000 0.000000, 9.000000 left",
-	} {
-		// What beta has in its own ledger is what is said.
-		st := finally(s, s.beta, n, october)
-		got := fmt.Sprintf("%s: %s %s %s %s %s, %s left", st.Operator, total(st, s.a), total(st, s.b), total(st, s.c), total(st, s.d), total(st, s.z), st.CarryOut)
-		if got != want || st.Held != 0 {
-			s.Errorf("%s: %s, held %s", n.name, got, st.Held)
-		}
-	}
-
-	// What gamma has told a is proved without anybody's server, by gamma's key; and not when a figure is another one.
-	exchange(s, s.nodes)
-	fedtest.Until(s, "alpha has beta's statement for a", func() bool {
-		return s.alpha.Count(s, "statements_heard", "node = ? AND artist = ?", s.beta.Host, s.a) == 1
-	}, s.alpha.Instance, s.beta.Instance)
-	told, err := s.alpha.reporting.StatementsOf(s.Context(), october, s.a)
-	s.alpha.must(err)
-	for _, st := range told {
-		checkOffline(s.T, st.ArtistStatement, map[string]*node{s.alpha.Host: s.alpha, s.beta.Host: s.beta, s.gamma.Host: s.gamma}[st.Node], st.Node == s.gamma.Host)
-	}
-	if len(told) != 3 {
-		s.Errorf("a has %d statements", len(told))
-	}
-}
-
-// payOut lists on the 25th who is paid, and records what was sent.
-func (s *story) payOut() {
-	morning(s, s.nodes, november.Day(25))
-	lists := map[*node]string{}
-	for n, want := range map[*node]string{
-		s.alpha: "a ready 4500000000000000000, b ready 8700000000000000000, c unclaimed 10800000000000000000, d unclaimed 3000000000000000000",
-		s.beta:  "a ready 18000000000000000000, d unclaimed 9000000000000000000",
-		s.gamma: "a ready 41507463000000000000, b ready 2283582000000000000, c unclaimed 1208955000000000000",
-		s.delta: "c unclaimed 9000000000000000000",
-	} {
-		var list []report.PayoutLine
-		fedtest.Until(s, n.name+" lists who is paid", func() bool {
-			var err error
-			list, err = n.reports.Payouts(s.Context(), october)
-			n.must(err)
-			return len(list) > 0
-		}, n.Instance)
-		var got []string
-		var ready []report.Transfer
-		for _, l := range list {
-			got = append(got, fmt.Sprint(l.Artist[strings.LastIndex(l.Artist, "/")+1:], " ", l.State, " ", l.Units))
-			if l.State == report.Ready {
-				ready = append(ready, report.Transfer{Artist: l.Artist, Provider: "manual", Ref: "bank/1"})
-			}
-		}
-		slices.Sort(got)
-		if lists[n] = strings.Join(got, ", "); lists[n] != want {
-			s.Errorf("%s's list: %s", n.name, lists[n])
-		}
-		n.must(n.reports.Sent(s.Context(), october, ready))
-		if len(ready) > 0 && n.reports.Sent(s.Context(), october, ready[:1]) == nil {
-			s.Errorf("%s pays twice", n.name)
-		}
-	}
-	exchange(s, s.nodes)
-}
-
-// nextMonth reports November, into which was carried what silent had left.
-func (s *story) nextMonth() {
-	december := november.Next()
-	days(s, s.nodes, december, 1, 3)
-	exchange(s, s.nodes)
-	days(s, s.nodes, december, 4, 4)
-	each(s, s.nodes, "November is reported", func(n *node) bool {
-		_, _, err := contract.Reported(s.Context(), n.book, november, n.Host)
-		return err == nil
-	})
-	exchange(s, s.nodes)
-	checkStatements(s.T, s.nodes, november, reported)
-	for n, want := range map[*node]string{
-		s.alpha: "1 paid, 0.000000 carried in, 0.000000 divided, 9.000000 carried out", s.beta: "0 paid, 0.000000 carried in, 0.000000 divided, 0.000000 carried out",
-		s.gamma: "0 paid, 0.000000 carried in, 0.000000 divided, 0.000000 carried out", s.delta: "1 paid, 9.000000 carried in, 18.000000 divided, 0.000000 carried out",
-	} {
-		st := reported(s, s.alpha, n, november)
-		if got := fmt.Sprintf("%d paid, %s carried in, %s divided, %s carried out", st.Payments, st.CarryIn, st.Splits, st.CarryOut); got != want {
-			s.Errorf("%s's November: %s", n.name, got)
-		}
-	}
-	if got := total(reported(s, s.alpha, s.delta, november), s.d); got != "18.000000" {
-		s.Errorf("d gets %s of silent's two months", got)
 	}
 }
