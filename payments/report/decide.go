@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -36,8 +35,9 @@ type Decision struct {
 	Policy   int
 	Evidence string
 	State    DecisionState
-	// Appeal are the words of somebody who says that it is wrong.
-	Appeal    string
+	// Appeal are the words of those who say that it is wrong.
+	Appeal Words
+	// DecidedBy is the name of who decided, "time" when nobody did before the final statement, empty before.
 	DecidedBy string
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
@@ -125,27 +125,12 @@ func (s *Service) Decide(ctx context.Context, month royalty.Month, pseudonym, ar
 	if state != Paid && state != Removed && state != Held {
 		return fmt.Errorf("%w: to %q", ErrUnknown, state)
 	}
-	return s.change(ctx, month, pseudonym, artist, map[string]any{"state": state, "decided_by": by})
-}
-
-// Appeal keeps the words of somebody who says that a decision is wrong, for who decides.
-func (s *Service) Appeal(ctx context.Context, month royalty.Month, pseudonym, artist, words string) error {
-	const most = 2000
-	if len(words) > most {
-		words = words[:most]
-	}
-	return s.change(ctx, month, pseudonym, artist, map[string]any{"appeal": words})
-}
-
-func (s *Service) change(ctx context.Context, month royalty.Month, pseudonym, artist string, values map[string]any) error {
-	if _, err := contract.Finally(ctx, s.Book, month, s.config.Node); err == nil {
-		return fmt.Errorf("%w: %s is final", contract.ErrLate, month)
-	} else if !errors.Is(err, contract.ErrUnknown) {
+	if err := s.notFinal(ctx, month); err != nil {
 		return err
 	}
-	values["updated_at"] = s.Now().UTC()
 	res := s.DB.Write.WithContext(ctx).Model(&Decision{}).
-		Where("month = ? AND pseudonym = ? AND artist = ? AND state <> ?", month, pseudonym, artist, Noted).Updates(values)
+		Where("month = ? AND pseudonym = ? AND artist = ? AND state <> ?", month, pseudonym, artist, Noted).
+		Updates(map[string]any{"state": state, "decided_by": by, "updated_at": s.Now().UTC()})
 	if res.Error != nil {
 		return fmt.Errorf("write decision: %w", res.Error)
 	}
