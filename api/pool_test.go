@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -92,15 +93,21 @@ func TestThePoolsPage(t *testing.T) {
 	lin.post("/pool/join", nil).want(http.StatusServiceUnavailable, "does not answer")
 	box.down = false
 	lin.post("/pool/pay", nil).to("/pool")
-	asked := lin.get("/pool").want(http.StatusOK, "not paid yet", "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "November 2026", `http-equiv="refresh"`)
+	asked := lin.get("/pool").want(http.StatusOK, "not paid yet", "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "November 2026", `data-state-url="/pool/state"`)
 	identifier := regexp.MustCompile(`[0-9]{10,20}`).FindString(asked.body[strings.Index(asked.body, "Identifier"):])
 	if again := lin.post("/pool/pay", nil).to("/pool"); !strings.Contains(lin.get("/pool").body, identifier) {
 		t.Errorf("the invoice is another one on each look: %s", again.body)
 	}
 
+	lin.get("/pool/state").want(http.StatusOK, `"state":"waiting"`, `"next":"/pool"`)
+	eve.get("/pool/state").want(http.StatusNotFound)
+	i.clock.Advance(time.Hour)
+	lin.get("/pool/state").want(http.StatusOK, `"state":"expired"`)
+
 	first, second := strings.Repeat("a", 64), strings.Repeat("b", 64)
 	i.pays(t, p, lin.actor, first)
-	lin.get("/pool").want(http.StatusOK, "Everything in the pool plays.", "Paid: November 2026", first, `action="/pool/cancel"`)
+	lin.get("/pool/state").want(http.StatusOK, `"state":"yours"`)
+	lin.get("/pool").want(http.StatusOK, "Everything in the pool plays.", "Paid to the end of November 2026 (UTC).", first, `action="/pool/cancel"`)
 	i.pays(t, p, lin.actor, second)
 	lin.get("/pool").want(http.StatusOK, "November 2026 was paid already", "kept for a later month")
 	lin.get("/tidings").want(http.StatusOK, "The listening pool", `href="/pool"`, "was paid already")

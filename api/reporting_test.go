@@ -19,6 +19,7 @@ import (
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/contract"
+	"antiphon/payments/pool"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 )
@@ -98,6 +99,34 @@ func (i *instance) reporting(t *testing.T) *reporting.Service {
 	return s
 }
 
+// TestShareSoFar shows where the money of a month goes that is not over: to nobody, to whom was heard, and in words to
+// who has not paid or has nothing recorded.
+func TestShareSoFar(t *testing.T) {
+	t.Parallel()
+	var p *pool.Service
+	i := setup(t, listening(&moneyBox{}, &p))
+	i.reporting(t)
+	i.pages.Pool = p
+	ada, lin, eve := i.signedUp(t, "ada", nil), i.signedUp(t, "lin", nil), i.signedUp(t, "eve", nil)
+	const november = "/pool/month/2026-11"
+	check(t, p.Join(t.Context(), lin.actor))
+	i.pays(t, p, lin.actor, strings.Repeat("a", 64))
+	lin.get("/pool").want(http.StatusOK, `href="`+november+`"`)
+	lin.get(november).want(http.StatusOK, "November 2026", "So far: the month is not over", "Nobody yet", "$9.00<", "$1.00<", "!is not kept")
+	row := map[string]any{
+		"listener": lin.actor, "session": strings.Repeat("s", 22), "artist": ada.actor, "track": i.base + "/tracks/1", "day": i.clock.Now().Format(time.DateOnly),
+		"started_at": i.clock.Now(), "reported_at": i.clock.Now(), "seconds": 60, "length": 100, "heard": "", "bytes": 0, "blocks": []byte{}, "network": "n", "agent": "a",
+		"source": "played", "counted": true,
+	}
+	check(t, i.db.Write.Table("plays").Create(row).Error)
+	lin.get(november).want(http.StatusOK, "!Nobody yet", "Ada", "$9.00<")
+	lin.get("/pool/month/2026-12").want(http.StatusOK, "Nothing for this month")
+	eve.get(november).want(http.StatusOK, "Nothing for this month", "You have not paid", `href="/pool"`)
+	ada.get("/statements").want(http.StatusOK, "November 2026, so far", "<dt>Plays here</dt><dd>1</dd>")
+	lin.post("/history/settings", url.Values{"audience": {"nobody"}}).want(http.StatusSeeOther)
+	lin.get(november).want(http.StatusOK, "what you hear is not kept")
+}
+
 func TestPoolPages(t *testing.T) {
 	t.Parallel()
 	i := setup(t, options{})
@@ -109,7 +138,7 @@ func TestPoolPages(t *testing.T) {
 	admin.get("/admin").want(http.StatusOK, `href="/admin/months"`)
 	page := admin.get("/admin/months").want(http.StatusOK, "The pool in 2026-10", "2 paid; of 18.000000 dollars 9.000000 go to 1 artists", "9.000000 wait",
 		"Everything that was reported comes out", "R5", "waits", "The list is made on the 25th")
-	lin.get("/pool/month/2026-10").want(http.StatusOK, "$9.000000", "This is the report", "Ada", "Keeps this instance running", "$1.000000", "!marked")
+	lin.get("/pool/month/2026-10").want(http.StatusOK, "$9.00<", "This is the report", "Ada", "Keeps this instance running", "$1.00<", "!marked")
 	eve.get("/pool/month/2026-10").want(http.StatusOK, "Waits, because a rule has marked", "R5", "ended as soon as they counted", "Version 1 of the policy", "!522c")
 	eve.post("/pool/month/2026-10/appeal", url.Values{"words": {"I fell <asleep>."}}).want(http.StatusSeeOther)
 	ada.get("/pool/month/2026-10").want(http.StatusOK, "Nothing for this month")

@@ -242,6 +242,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/studio/tiers/{id}", page(w.TierPage)},
 		{"POST", "/studio/tiers/{id}", page(w.SaveTier)},
 		{"GET", "/pool", page(w.PoolPage)},
+		{"GET", "/pool/state", page(w.PoolState)},
 		{"POST", "/pool/join", page(w.JoinPool)},
 		{"POST", "/pool/pay", page(w.PayPool)},
 		{"POST", "/pool/cancel", page(w.CancelPool)},

@@ -87,6 +87,8 @@ type TrackPage struct {
 	GuestURL string
 	// PurchaseURL leads to a purchase under way, or is empty.
 	PurchaseURL string
+	// PoolOffer says that members of the listening pool hear the track, and that the visitor is none.
+	PoolOffer bool
 	// More are further tracks by the same artist, at most 6.
 	More   []Track
 	Remote *Remote

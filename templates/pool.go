@@ -11,16 +11,18 @@ type Pool struct {
 	Others []string
 	// State is how the visitor's membership stands, empty for none.
 	State string
-	// Month is the present one, as its first instant; Paid says that it is paid, Ends is when it ends, Closes when what was
-	// opened stops to play.
-	Month, Ends, Closes time.Time
-	Paid                bool
+	// Month is the present one, as its first instant; Paid says that it is paid, Closes is when what was opened stops to
+	// play.
+	Month, Closes time.Time
+	Paid          bool
 	// Words are what is unusual, to be read by the member.
 	Words string
 	// CanJoin, CanCancel and CanResume show the forms; CanPay the one that asks for an invoice.
 	CanJoin, CanCancel, CanResume, CanPay bool
 	// Invoice is what is to be paid now, nil when it was not asked for.
 	Invoice *Invoice
+	// ShareURL leads to where the member's money of this month goes; empty hides it.
+	ShareURL string
 	// Payments are the visitor's, the latest first.
 	Payments []PoolPayment
 	// Desk is what the operator sees; nil for others.
@@ -42,6 +44,8 @@ type PoolPayment struct {
 	// Month is the one that it bought, or zero; OnLedger says that it stands there.
 	Month    time.Time
 	OnLedger bool
+	// ShareURL leads to where the money went; empty hides it.
+	ShareURL string
 }
 
 // PoolDesk is what the operator of a pool sees.

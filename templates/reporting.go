@@ -1,5 +1,7 @@
 package templates
 
+import "time"
+
 // Months is the admins' page of one month of the pool: what every instance has reported, what waits for a decision, and
 // who is to be paid.
 type Months struct {
@@ -73,6 +75,10 @@ type Statements struct {
 	Months []StatementMonth
 	// Marks are what rules say of plays of the artist, by month.
 	Marks []MarkedMonth
+	// Since is the first day of the month that is not over; Plays are those of members here since then, and Elsewhere what
+	// other servers have told. A zero Since hides them.
+	Since            time.Time
+	Plays, Elsewhere int
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }
@@ -107,10 +113,15 @@ type StatementRow struct {
 // Shares is a listener's page of where the money of a month went.
 type Shares struct {
 	Layout
-	Month string
-	// Final says that nothing of it changes any more.
-	Final bool
-	Rows  []ShareRow
+	// Month is such as "2026-10", Begins its first instant.
+	Month  string
+	Begins time.Time
+	// Final says that nothing of it changes any more, SoFar that it is not reported yet and is what would be if the month
+	// ended now.
+	Final, SoFar bool
+	// Off says that the listener has chosen that nothing is recorded.
+	Off  bool
+	Rows []ShareRow
 	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
 	Operator, Held, Carried string
 	// Marks are what rules say of some plays; Appeal is what the listener has said, and CanAppeal that it can be said.

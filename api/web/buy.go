@@ -207,7 +207,7 @@ func (p *Pages) offer(ctx context.Context, r *http.Request) (offered, error) {
 	if len(t.Proposals) == 0 {
 		return offered{}, errNotForSale
 	}
-	o, err := p.remoteProduct(ctx, t.Proposals[0], p.remoteTrack(t, artist, owned))
+	o, err := p.remoteProduct(ctx, t.Proposals[0], p.remoteTrack(ctx, t, artist, owned))
 	o.tracks, o.artist, o.title, o.view.Owned = 1, t.AttributedTo, t.Name, owned[t.ID]
 	return p.notLent(ctx, o, err)
 }

@@ -22,6 +22,8 @@ import (
 type Listens interface {
 	// History returns a member's plays, the latest first, after one of them.
 	History(ctx context.Context, listener string, after listen.Heard, limit int) ([]listen.Heard, error)
+	// Between returns what a member heard of the pool from one day until another.
+	Between(ctx context.Context, listener string, from, until time.Time) ([]listen.Line, error)
 	// Forget removes one play, or with an empty session all of them.
 	Forget(ctx context.Context, listener, session string) error
 	// Choose writes what a member has chosen.

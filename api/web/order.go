@@ -102,11 +102,16 @@ func (p *Pages) PurchaseState(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return writeState(w, state, b.Words, purchasePath(b))
+}
+
+// writeState answers a page that moves by itself: next is where it goes when the state is another one.
+func writeState(w http.ResponseWriter, state templates.OrderState, words, next string) error {
 	return writeJSON(w, struct {
 		State templates.OrderState `json:"state"`
 		Words string               `json:"words"`
 		Next  string               `json:"next"`
-	}{state, b.Words, purchasePath(b)})
+	}{state, words, next})
 }
 
 // Receipt is GET /purchases/{id}/receipt: the seller's signed receipt, byte for byte.
@@ -344,7 +349,7 @@ func (p *Pages) trackByURI(ctx context.Context, uri, artistURI string, owned map
 		if t, err := p.Remote.Track(ctx, uri, false); err == nil {
 			artist, err := p.actor(ctx, t.AttributedTo)
 			if err == nil {
-				return p.remoteTrack(t, artist, owned), nil
+				return p.remoteTrack(ctx, t, artist, owned), nil
 			}
 		}
 	}

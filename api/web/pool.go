@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"antiphon/api/auth"
@@ -55,7 +56,7 @@ func (p *Pages) pool(w http.ResponseWriter, r *http.Request, status int, wrong s
 	price, decimals := p.Pool.Price()
 	view := &templates.Pool{
 		Layout: p.Layout(r), Price: p.money(price.Units.String(), price.Asset, decimals), Others: p.PoolHosts, Error: wrong,
-		Month: month.Start(), Ends: month.Next().Start(), Closes: month.Start().Add(pool.Grace),
+		Month: month.Start(), Closes: month.Start().Add(pool.Grace),
 	}
 	for part, field := range map[royalty.Micro]*templates.Money{royalty.Operator: &view.Operator, royalty.Pool: &view.Artists} {
 		units, err := part.Tokens(decimals)
@@ -77,6 +78,38 @@ func (p *Pages) pool(w http.ResponseWriter, r *http.Request, status int, wrong s
 	return p.Render(w, status, view)
 }
 
+// offersPool reports whether a track that the visitor cannot play as a member is one of the pool of this server.
+func (p *Pages) offersPool(track string, pooled bool) bool {
+	host := strings.ToLower(hostOf(track))
+	return p.Pool != nil && pooled && (host == p.host || slices.Contains(p.PoolHosts, host))
+}
+
+// PoolState is GET /pool/state, which the page asks for while an invoice waits.
+func (p *Pages) PoolState(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.poolVisitor(r)
+	if err != nil {
+		return err
+	}
+	m, err := p.Pool.Of(r.Context(), v.Account.Actor)
+	if errors.Is(err, pool.ErrNotFound) {
+		return fmt.Errorf("%w: no membership", ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	state, words := templates.OrderWaiting, m.Words
+	if m.Paid(p.Pool.Month()) {
+		state = templates.OrderYours
+	} else if order, waits, err := p.Pool.Demanded(r.Context(), m); err != nil {
+		return err
+	} else if !waits {
+		state = templates.OrderExpired
+	} else if order.Seen != "" {
+		words = order.Seen
+	}
+	return writeState(w, state, words, "/pool")
+}
+
 // poolMember fills in how a visitor stands to the pool.
 func (p *Pages) poolMember(ctx context.Context, view *templates.Pool, listener string) error {
 	m, err := p.Pool.Of(ctx, listener)
@@ -88,6 +121,9 @@ func (p *Pages) poolMember(ctx context.Context, view *templates.Pool, listener s
 		return err
 	}
 	view.State, view.Words, view.Paid = string(m.State), m.Words, m.Paid(p.Pool.Month())
+	if view.Paid && p.Reporting != nil {
+		view.ShareURL = sharePath(p.Pool.Month())
+	}
 	view.CanCancel = m.State != pool.Ending && m.State != pool.Ended
 	view.CanResume = m.State == pool.Ending
 	view.CanJoin = m.State == pool.Ended
@@ -125,6 +161,9 @@ func (p *Pages) poolPayment(one pool.Payment) templates.PoolPayment {
 	}
 	if one.Month != "" {
 		row.Month = one.Month.Start()
+		if one.State == pool.Counted && p.Reporting != nil {
+			row.ShareURL = sharePath(one.Month)
+		}
 	}
 	return row
 }

@@ -168,7 +168,7 @@ func (p *Pages) RemoteRelease(w http.ResponseWriter, r *http.Request) error {
 		if err != nil || t.AttributedTo != release.AttributedTo {
 			continue
 		}
-		view.Tracks = append(view.Tracks, p.remoteTrack(t, artist, owned))
+		view.Tracks = append(view.Tracks, p.remoteTrack(ctx, t, artist, owned))
 		view.Length += t.Duration
 	}
 	o, err := p.remoteBundle(ctx, release, artist)

@@ -44,14 +44,10 @@ func (p *Pages) RemoteTrack(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := &templates.TrackPage{
-		Layout: p.Layout(r), Track: p.remoteTrack(t, artist, owned), Description: sanitize(t.Content), License: licenseLink(t.License),
+		Layout: p.Layout(r), Track: p.remoteTrack(r.Context(), t, artist, owned), Description: sanitize(t.Content), License: licenseLink(t.License),
 		Remote: &templates.Remote{Host: hostOf(t.ID), URL: webURL(t.URL, t.ID)},
 	}
-	if t.Pooled && !view.Track.Owned {
-		if view.Track.Pooled, err = p.opensInPool(r.Context(), t.ID); err != nil {
-			return err
-		}
-	}
+	view.PoolOffer = !view.Track.Owned && !view.Track.Pooled && p.offersPool(t.ID, t.Pooled)
 	for _, d := range t.Downloads {
 		view.Formats = append(view.Formats, formatWord(d.Format))
 	}
@@ -91,7 +87,7 @@ func (p *Pages) remote(ctx context.Context, uri string) (vocab.Track, actorRow, 
 }
 
 // remoteTrack is a remote track as pages show it.
-func (p *Pages) remoteTrack(t vocab.Track, artist actorRow, owned map[string]bool) templates.Track {
+func (p *Pages) remoteTrack(ctx context.Context, t vocab.Track, artist actorRow, owned map[string]bool) templates.Track {
 	view := templates.Track{
 		URI: t.ID, URL: remoteURL(t.ID), Title: t.Name, Artist: artist.Display, ArtistURL: artist.page(),
 		ArtistHandle: p.handle(artist.Name, artist.Host), Release: t.Album.Name, ReleaseURL: p.albumPage(t.Album), CoverAlt: "Cover of " + t.Name,
@@ -102,6 +98,13 @@ func (p *Pages) remoteTrack(t vocab.Track, artist actorRow, owned map[string]boo
 	}
 	if t.Preview.URL != "" {
 		view.Preview = fileURL("preview", t.ID)
+	}
+	if t.Pooled && !view.Owned {
+		var err error
+		if view.Pooled, err = p.opensInPool(ctx, t.ID); err != nil {
+			// It is shown as one that is for sale.
+			p.Log.Warn("pool not asked for a track", "track", t.ID, "error", err)
+		}
 	}
 	if len(t.Proposals) > 0 {
 		price := t.Proposals[0].Price
@@ -125,7 +128,7 @@ func (p *Pages) albumPage(a vocab.Album) string {
 func (p *Pages) postedTrack(ctx context.Context, row postRow, author actorRow, owned map[string]bool) templates.Track {
 	if row.Track != "" && p.Remote != nil {
 		if t, err := p.Remote.Track(ctx, row.Track, false); err == nil {
-			return p.remoteTrack(t, author, owned)
+			return p.remoteTrack(ctx, t, author, owned)
 		}
 	}
 	view := templates.Track{

@@ -1,16 +1,23 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
+	"antiphon/federation/inbox"
 	"antiphon/federation/reporting"
+	"antiphon/media/listen"
+	"antiphon/payments/pool"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 	"antiphon/templates"
@@ -58,11 +65,37 @@ func (p *Pages) artistStatements(w http.ResponseWriter, r *http.Request, refused
 	if view.Marks, err = p.waits(r.Context(), s, v); err != nil {
 		return err
 	}
+	if err := p.heardSoFar(r.Context(), view, v); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if refused != "" {
 		status = http.StatusUnprocessableEntity
 	}
 	return p.Render(w, status, view)
+}
+
+// heardSoFar fills in what is known of the month that is not over.
+func (p *Pages) heardSoFar(ctx context.Context, view *templates.Statements, artist string) error {
+	if p.Listens == nil {
+		return nil
+	}
+	view.Since = royalty.MonthOf(p.Now()).Start()
+	tallies, err := p.Listens.Tallies(ctx, artist, view.Since)
+	if err != nil {
+		return err
+	}
+	for _, t := range tallies {
+		view.Plays += int(t.Plays)
+	}
+	elsewhere, err := inbox.HeardElsewhere(ctx, p.DB.Read, artist, view.Since.Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	for _, e := range elsewhere {
+		view.Elsewhere += int(e.Plays)
+	}
+	return nil
 }
 
 // plays are units as people read them: shared tracks make parts.
@@ -166,7 +199,19 @@ func (p *Pages) SetPayout(w http.ResponseWriter, r *http.Request) error {
 	return seeOther(w, r, "/statements?done=address")
 }
 
-// ShareOfMonth is GET /pool/month/{month}: where a listener's nine dollars went.
+// sharePath is where a listener's money of a month went.
+func sharePath(month royalty.Month) string { return "/pool/month/" + string(month) }
+
+// dollars are money as a listener reads it: cents, and more digits only where there are any.
+func dollars(m royalty.Micro) string {
+	text := m.String()
+	for strings.HasSuffix(text, "0") && len(text)-strings.IndexByte(text, '.') > 3 {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+// ShareOfMonth is GET /pool/month/{month}: where a listener's nine dollars went, or go as far as it is known.
 func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	v, err := visitor(r)
 	if err != nil {
@@ -176,9 +221,18 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || p.Reporting == nil {
 		return ErrNotFound
 	}
-	view := &templates.Shares{Layout: p.Layout(r), Month: string(month)}
+	view := &templates.Shares{Layout: p.Layout(r), Month: string(month), Begins: month.Start()}
 	view.NoIndex = true
 	share, err := p.Reporting.Reports.ShareOf(r.Context(), month, v.Account.Actor)
+	if errors.Is(err, report.ErrUnknown) {
+		share, err = p.shareSoFar(r.Context(), month, v.Account.Actor)
+		view.SoFar = err == nil
+		settings, wrong := listen.SettingsOf(r.Context(), p.DB.Read, v.Account.Actor)
+		if wrong != nil {
+			return wrong
+		}
+		view.Off = !settings.Recording
+	}
 	if errors.Is(err, report.ErrUnknown) {
 		view.Empty = true
 		return p.Render(w, http.StatusOK, view)
@@ -186,20 +240,43 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view.Final, view.Operator = share.Stage == report.Final, royalty.Operator.String()
+	view.Final, view.Operator = share.Stage == report.Final, dollars(royalty.Operator)
 	for _, part := range share.Portions {
-		row := templates.ShareRow{Name: part.Artist, URL: artistLink(part.Artist), Dollars: part.Micro.String(), Percent: int((part.Micro*100 + royalty.Pool/2) / royalty.Pool)}
+		row := templates.ShareRow{Name: part.Artist, URL: artistLink(part.Artist), Dollars: dollars(part.Micro), Percent: int((part.Micro*100 + royalty.Pool/2) / royalty.Pool)}
 		if who, err := p.actor(r.Context(), part.Artist); err == nil {
 			row.Name, row.URL = who.Display, who.page()
 		}
 		view.Rows = append(view.Rows, row)
 	}
 	if share.Held > 0 {
-		view.Held = share.Held.String()
+		view.Held = dollars(share.Held)
 	}
 	if share.Carried > 0 {
-		view.Carried = share.Carried.String()
+		view.Carried = dollars(share.Carried)
 	}
 	p.marksOf(r.Context(), share, view)
 	return p.Render(w, http.StatusOK, view)
+}
+
+// shareSoFar is where the money of a month that is paid and not reported yet goes, by what was heard so far.
+func (p *Pages) shareSoFar(ctx context.Context, month royalty.Month, listener string) (report.Share, error) {
+	if p.Pool == nil || p.Listens == nil {
+		return report.Share{}, report.ErrUnknown
+	}
+	paid, err := p.Pool.Payments(ctx, listener, listRows)
+	if err != nil {
+		return report.Share{}, err
+	}
+	if !slices.ContainsFunc(paid, func(one pool.Payment) bool { return one.Month == month && one.State == pool.Counted }) {
+		return report.Share{}, report.ErrUnknown
+	}
+	lines, err := p.Listens.Between(ctx, listener, month.Start(), month.Next().Start())
+	if err != nil {
+		return report.Share{}, err
+	}
+	var heard []report.Heard
+	for _, l := range lines {
+		heard = append(heard, report.Heard{Track: l.Track, Plays: l.Plays, Seconds: l.Seconds, Artists: reporting.Shares(l)})
+	}
+	return p.Reporting.Reports.Foresee(ctx, month, listener, heard)
 }

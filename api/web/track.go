@@ -84,6 +84,7 @@ func (p *Pages) Track(w http.ResponseWriter, r *http.Request) error {
 	if err := p.lending(r.Context(), view, err == nil && product.Open); err != nil {
 		return err
 	}
+	view.PoolOffer = !view.Self && !view.Track.Owned && !view.Track.Pooled && p.offersPool(t.URI, t.Pooled)
 	view.Away = me(r.Context()) == ""
 	if view.Away && view.Track.BuyURL != "" && p.Auth.WelcomesGuests() {
 		view.GuestURL = "/guest?track=" + url.QueryEscape(t.URI)

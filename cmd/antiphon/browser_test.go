@@ -49,6 +49,7 @@ type report struct {
 	CoverDrawn               int
 	Duration, FirstClickMS   float64
 	PayToGrantMS             float64
+	PayToMemberMS            float64
 	Clicks                   []float64
 	Stays                    bool
 	Preview, Start           heard
@@ -61,6 +62,8 @@ type report struct {
 	Problems, Strangers []string
 	Order               string
 	Links               []string
+	// Texts are what stood on pages that a test reads, by names of their own; Files what was downloaded, by name.
+	Texts, Files map[string]string
 }
 
 // TestBrowser tells by hand, in real browsers, what Antiphon is for. With ANTIPHON_PICTURES it leaves pictures of every

@@ -22,7 +22,9 @@ type demo struct {
 	binary   string
 	settings []string
 	// front, when it is set, may stand something before an instance that has not started.
-	front    func(*instance)
+	front func(*instance)
+	// pool has the artist's and the listener's instance share a listening pool.
+	pool     bool
 	story    *story
 	network  *network
 	artists  *instance
@@ -36,12 +38,20 @@ type demo struct {
 	key        seal.ContentKey
 	master     string
 	renditions []*sealedRendition
+
+	// second is another track of the artist's, and secondAudio the file that it was made of; lent is what the pool has lent of
+	// it, and album a release of both tracks.
+	second, secondAudio string
+	lent                granted
+	lentKey             seal.ContentKey
+	album               string
+	max                 *user
 }
 
 // runDemo shows everything that Antiphon is for on this machine.
 func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set := options("demo", stderr)
-	d := &demo{story: &story{out: stdout, begun: time.Now()}}
+	d := &demo{pool: true, story: &story{out: stdout, begun: time.Now()}}
 	set.StringVar(&d.audio, "audio", "", "audio file to post; a short piece of our own when empty")
 	set.StringVar(&d.dir, "dir", "", "new folder for the data; a temporary one, removed at the end, when empty")
 	set.StringVar(&d.engine, "engine", "auto", "auto, native or embedded FFmpeg")
@@ -112,6 +122,14 @@ func (d *demo) scenes() []scene {
 		{"the sound is the one that was posted", d.compare},
 		{"the files to keep open, and sound alike", d.keep},
 		{"no data folder holds any of it in the clear", d.searchClear},
+		{"a second track goes into the listening pool", d.lend},
+		{"the listener joins; a wallet pays the dues", d.join},
+		{"a member's first play: the pool lends it", d.borrow},
+		{"half of it is heard, and recorded", d.hear},
+		{"where the member's nine dollars go", d.share},
+		{"a release of both tracks, with one price", d.release},
+		{"the release is bought; its one grant opens", d.buyRelease},
+		{"another listener subscribes, by the month", d.subscribe},
 	}
 }
 
@@ -130,11 +148,16 @@ func (d *demo) prepare() error {
 		return nil
 	}
 	d.audio = filepath.Join(d.dir, "Antiphon.wav")
-	f, err := os.OpenFile(d.audio, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	return pieceAt(d.audio, 24, 220)
+}
+
+// pieceAt writes a piece of our own to a file.
+func pieceAt(path string, seconds int, pitch float64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(writePiece(f), f.Close())
+	return errors.Join(writePiece(f, seconds, pitch), f.Close())
 }
 
 func (d *demo) stop() {

@@ -46,28 +46,39 @@ func (d *demo) openGrant(ctx context.Context, made map[string]any) error {
 	if err != nil {
 		return err
 	}
+	var grant vocab.Grant
+	grant, d.key, err = d.lin.open(ctx, g, d.track)
+	made["threshold"] = threshold(grant)
+	return err
+}
+
+func threshold(g vocab.Grant) string { return fmt.Sprintf("%d of %d", g.Threshold, len(g.Proxies)) }
+
+// open checks a grant as the browser does, and opens the key of one of its tracks.
+func (u *user) open(ctx context.Context, g granted, track string) (vocab.Grant, seal.ContentKey, error) {
+	var key seal.ContentKey
 	grant, err := checkGrant(g)
 	if err != nil {
-		return err
+		return grant, key, err
 	}
-	made["threshold"] = fmt.Sprintf("%d of %d", grant.Threshold, len(grant.Proxies))
-	receiving, _, err := d.lin.keys()
+	receiving, _, err := u.keys()
 	if err != nil {
-		return err
+		return grant, key, err
 	}
 	for _, item := range grant.Items {
-		if item.Track == d.track {
-			// A fragment may still be on its way to its proxy.
-			return every(ctx, 200*time.Millisecond, func() (bool, error) {
-				d.key, err = access.Open(ctx, grant, item, receiving, d.lin.ask)
-				if errors.Is(err, access.ErrOpen) && strings.Contains(err.Error(), "unknown-grant") {
-					return false, nil
-				}
-				return err == nil, err
-			})
+		if item.Track != track {
+			continue
 		}
+		// A fragment may still be on its way to its proxy.
+		return grant, key, every(ctx, 200*time.Millisecond, func() (bool, error) {
+			key, err = access.Open(ctx, grant, item, receiving, u.ask)
+			if errors.Is(err, access.ErrOpen) && strings.Contains(err.Error(), "unknown-grant") {
+				return false, nil
+			}
+			return err == nil, err
+		})
 	}
-	return errors.New("the grant does not name the track")
+	return grant, key, errors.New("the grant does not name the track")
 }
 
 func (d *demo) fetchSegments(ctx context.Context, made map[string]any) error {
@@ -118,13 +129,10 @@ func (d *demo) block(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	block, err := d.lin.get(ctx, "/ipfs/"+name)
-	if err != nil {
-		return nil, err
+	if err == nil && !c.Matches(block) {
+		err = fmt.Errorf("block %s is not what its CID says", c)
 	}
-	if !c.Matches(block) {
-		return nil, fmt.Errorf("block %s is not what its CID says", c)
-	}
-	return block, nil
+	return block, err
 }
 
 func (d *demo) fetch(ctx context.Context, master string) ([]*sealedRendition, error) {

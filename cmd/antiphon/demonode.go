@@ -112,7 +112,7 @@ type network struct {
 func newNetwork(dir string) *network {
 	return &network{process: process{
 		name: "payment network", log: filepath.Join(dir, "raiden.log"),
-		args: []string{"raiden", "dev", "--dir", filepath.Join(dir, "raiden"), "--nodes", "artist,listener"},
+		args: []string{"raiden", "dev", "--dir", filepath.Join(dir, "raiden"), "--nodes", "artist,listener,wallet"},
 	}}
 }
 

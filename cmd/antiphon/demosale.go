@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,10 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 	if d.home, err = d.newInstance("home", asset, engine, cache, "ANTIPHON_RAIDEN_URL="+d.network.Nodes["listener"]); err != nil {
 		return err
 	}
+	if d.pool {
+		d.artists.shares(d.network.Asset, d.home)
+		d.home.shares(d.network.Asset, d.artists)
+	}
 	for _, i := range []*instance{d.artists, d.home, d.proxy} {
 		if err := i.open(ctx); err != nil {
 			return err
@@ -45,6 +50,11 @@ func (d *demo) startInstances(ctx context.Context, made map[string]any) error {
 		made[i.name] = i.base
 	}
 	return nil
+}
+
+// shares joins an instance that has not started to a listening pool with another one.
+func (i *instance) shares(asset string, with *instance) {
+	i.env = append(i.env, "ANTIPHON_POOL_ENABLED=true", "ANTIPHON_POOL_ASSET="+asset, "ANTIPHON_POOL_INSTANCES="+host(with.base))
 }
 
 func (d *demo) newInstance(name string, settings ...string) (*instance, error) {
@@ -141,7 +151,7 @@ func (d *demo) offer(ctx context.Context, made map[string]any) error {
 	}
 	d.order = strings.TrimSuffix(resp.Request.URL.Path, "/")
 	made["order"] = d.order
-	return d.until(ctx, "waiting", "paid", "granted", "yours")
+	return d.lin.until(ctx, d.order, "waiting", "paid", "granted", "yours")
 }
 
 func (d *demo) pay(ctx context.Context, _ map[string]any) error {
@@ -150,7 +160,7 @@ func (d *demo) pay(ctx context.Context, _ map[string]any) error {
 }
 
 func (d *demo) waitGranted(ctx context.Context, made map[string]any) error {
-	if err := d.until(ctx, "yours"); err != nil {
+	if err := d.lin.until(ctx, d.order, "yours"); err != nil {
 		return err
 	}
 	g, err := d.lin.grant(ctx, d.track)
@@ -164,22 +174,17 @@ func (d *demo) waitGranted(ctx context.Context, made map[string]any) error {
 	return err
 }
 
-// until waits for one of the purchase's states.
-func (d *demo) until(ctx context.Context, states ...string) error {
+// until waits for one of the states that a page which moves by itself asks for.
+func (u *user) until(ctx context.Context, page string, states ...string) error {
 	return every(ctx, 25*time.Millisecond, func() (bool, error) {
 		var p struct{ State, Words, Next string }
-		if err := d.lin.getJSON(ctx, d.order+"/state", &p); err != nil {
+		if err := u.getJSON(ctx, page+"/state", &p); err != nil {
 			return false, err
-		}
-		for _, state := range states {
-			if p.State == state {
-				return true, nil
-			}
 		}
 		if p.State == "rejected" {
 			return false, errors.New(p.Words)
 		}
-		return false, nil
+		return slices.Contains(states, p.State), nil
 	})
 }
 

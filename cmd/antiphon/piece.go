@@ -7,15 +7,14 @@ import (
 	"math"
 )
 
-// The piece that the demo plays when it is given none: 24 seconds, synthesized here, dedicated to the public domain
-// (CC0). Two voices answer each other over a drone, one left and one right, as two choirs do.
+// The piece that the demo plays when it is given none: synthesized here, dedicated to the public domain (CC0). Two voices
+// answer each other over a drone, one left and one right, as two choirs do.
 const (
-	pieceRate    = 44100
-	pieceSeconds = 24
-	beat         = pieceRate * 3 / 8
+	pieceRate = 44100
+	beat      = pieceRate * 3 / 8
 )
 
-// call and response are semitones above A3; rest is a pause.
+// call and response are semitones above the pitch; rest is a pause.
 const rest = -100
 
 var (
@@ -23,9 +22,10 @@ var (
 	response = []int{rest, rest, 7, 10, 12, 15, 14, 12, rest, 10, 8, 7, 5, 3, 2, 0}
 )
 
-// writePiece writes the piece as a WAV file, stereo, 16 bits.
-func writePiece(w io.Writer) error {
-	const frames, frameBytes = pieceRate * pieceSeconds, 4
+// writePiece writes so many seconds of the piece as a WAV file, stereo, 16 bits, with the first voice on a pitch in Hz.
+func writePiece(w io.Writer, seconds int, pitch float64) error {
+	const frameBytes = 4
+	frames := pieceRate * seconds
 	b := bufio.NewWriter(w)
 	header := []any{
 		[]byte("RIFF"), uint32(36 + frames*frameBytes), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(2), uint32(pieceRate),
@@ -37,9 +37,9 @@ func writePiece(w io.Writer) error {
 		}
 	}
 	for i := range frames {
-		drone := 0.12 * math.Sin(2*math.Pi*110*float64(i)/pieceRate)
-		left := drone + voice(call, i)
-		right := drone + voice(response, i)
+		drone := 0.12 * math.Sin(math.Pi*pitch*float64(i)/pieceRate)
+		left := drone + voice(call, pitch, i)
+		right := drone + voice(response, pitch, i)
 		// Each choir is heard faintly from the other side.
 		for _, sample := range []float64{left + 0.3*right, right + 0.3*left} {
 			sample *= fade(i, frames)
@@ -52,13 +52,13 @@ func writePiece(w io.Writer) error {
 }
 
 // voice is a plucked tone with three overtones at frame i of a melody that repeats.
-func voice(melody []int, i int) float64 {
+func voice(melody []int, base float64, i int) float64 {
 	note := melody[i/beat%len(melody)]
 	if note == rest {
 		return 0
 	}
 	t := float64(i%beat) / pieceRate
-	pitch := 220 * math.Pow(2, float64(note)/12)
+	pitch := base * math.Pow(2, float64(note)/12)
 	tone := 0.0
 	for n := 1.0; n <= 4; n++ {
 		tone += math.Sin(2*math.Pi*pitch*n*t) / (n * n) * math.Exp(-3*n*t)

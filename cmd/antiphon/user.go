@@ -216,6 +216,8 @@ type granted struct {
 	Grant  json.RawMessage   `json:"grant"`
 	Keys   map[string]string `json:"keys"`
 	Master string            `json:"master"`
+	// Listen is the ticket to report with.
+	Listen string `json:"listen"`
 	Track  struct {
 		Downloads []struct{ Format, URL string }
 	} `json:"track"`

@@ -74,6 +74,10 @@ func (u *user) do(ctx context.Context, method, path string, body io.Reader, head
 		req.Header[name] = values
 	}
 	req.Header.Set("Origin", u.base)
+	if req.Header.Get("Accept") == "" {
+		// Some addresses are a page to people and a document to servers.
+		req.Header.Set("Accept", "text/html,*/*;q=0.8")
+	}
 	resp, err := u.http.Do(req)
 	if err != nil {
 		return nil, err

@@ -19,14 +19,15 @@ type heard struct{ listens *listen.Service }
 func (s heard) Lines(ctx context.Context, day time.Time, yield func(report.Heard) error) error {
 	return s.listens.Lines(ctx, day, func(l listen.Line) error {
 		return yield(report.Heard{
-			Listener: l.Listener, Track: l.Track, Artists: shares(l), Plays: l.Plays, Seconds: l.Seconds, Dropped: l.Dropped,
+			Listener: l.Listener, Track: l.Track, Artists: Shares(l), Plays: l.Plays, Seconds: l.Seconds, Dropped: l.Dropped,
 			HeldPlays: l.HeldPlays, HeldSeconds: l.HeldSeconds, Rule: l.Held.Rule, Evidence: hex.EncodeToString(l.Held.Evidence),
 			Note: l.Noted.Rule, NoteEvidence: hex.EncodeToString(l.Noted.Evidence),
 		})
 	})
 }
 
-func shares(l listen.Line) []royalty.Share {
+// Shares are the artists who share what a line earns.
+func Shares(l listen.Line) []royalty.Share {
 	if len(l.Artists) == 0 {
 		return []royalty.Share{{Artist: l.Artist, Points: 10_000}}
 	}

@@ -141,20 +141,19 @@ func (s *Service) admit(ctx context.Context, c Claim) (bool, error) {
 	return in, err
 }
 
-// recount learns how many payments of a host for a month stand on a ledger: the own one, which it may share, or its own.
+// recount learns how many payments of a host for a month stand on a ledger. The own one may have them: as the own host's, as
+// those of a ledger that is shared, or as copies of what the other has told. Copies come late, so when no place is free by
+// them, the host's own ledger is read.
 func (s *Service) recount(ctx context.Context, host string, month royalty.Month) error {
+	var here int64
 	_, err := contract.NodeAt(ctx, s.Ledger, host)
+	if err != nil && !errors.Is(err, contract.ErrUnknown) {
+		return err
+	}
 	if err == nil || host == s.config.Host {
-		n, err := contract.Payments(ctx, s.Ledger, month, host)
-		if err != nil {
+		if here, err = contract.Payments(ctx, s.Ledger, month, host); err != nil {
 			return err
 		}
-		return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-			return counted(tx, admission{Host: host, Month: month, Paid: n})
-		})
-	}
-	if !errors.Is(err, contract.ErrUnknown) || s.Records == nil {
-		return err
 	}
 	var a admission
 	err = s.DB.Read.WithContext(ctx).Where("host = ? AND month = ?", host, month).Take(&a).Error
@@ -162,6 +161,15 @@ func (s *Service) recount(ctx context.Context, host string, month royalty.Month)
 		return fmt.Errorf("look up host: %w", err)
 	}
 	a.Host, a.Month = host, month
+	if here > a.Paid || a.NextRecord == 0 && here != a.Paid {
+		a.Paid = here
+		if err := s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return counted(tx, a) }); err != nil {
+			return err
+		}
+	}
+	if host == s.config.Host || s.Records == nil || a.Admitted < a.Paid {
+		return nil
+	}
 	for range maxPages {
 		page, err := s.Records.Page(ctx, host, month, a.NextRecord)
 		if err != nil {

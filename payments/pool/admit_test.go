@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
+	"gorm.io/gorm"
 
 	"antiphon/internal/db"
 	"antiphon/payments/amount"
@@ -176,6 +177,50 @@ func TestLedgersThatLie(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCopiesComeLate: what the own ledger has been told of another instance's payments is enough, and when it is not, the
+// other one's ledger is read.
+func TestCopiesComeLate(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	w := open(t, t.TempDir()+"/here.db")
+	e := w.elsewhere(t, far+"/ledger", 'f')
+	s := w.sharing(t, e)
+	must(t, w.books.Submit(ctx, contract.DefaultPolicy("2026-10")))
+	must(t, w.books.Submit(ctx, contract.Node{Host: far, Caller: far + "/ledger", Owner: contract.Digest("owner", far)}))
+	told := func(first, n int) {
+		batch := contract.Subscriptions{Node: far}
+		for i := first; i < first+n; i++ {
+			batch.Lines = append(batch.Lines, contract.Subscription{
+				Pseudonym: fmt.Sprintf("%032x", i), Month: "2026-10", Micro: royalty.Fee, Paid: amount.New(10_000_000, asset), Provider: "raiden",
+				PaymentHash: fmt.Sprintf("%064x", i),
+			})
+		}
+		must(t, w.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			_, err := w.books.Ledger.PostAs(ctx, tx, far+"/ledger", batch)
+			return err
+		}))
+	}
+	e.pays(t, "2026-10", 1, 2)
+	wantCode(t, "before the copy came", s.Admit(ctx, claim(1)), "")
+	told(1, 2)
+	asked := e.asked
+	wantCode(t, "after it came", s.Admit(ctx, claim(2)), "")
+	e.err = errors.New("connection refused")
+	wantCode(t, "no place, and the other is away", s.Admit(ctx, claim(3)), "not-counted")
+	told(3, 2)
+	wantCode(t, "a copy, while the other is away", s.Admit(ctx, claim(3)), "")
+	wantCode(t, "a copy, while the other is away", s.Admit(ctx, claim(4)), "")
+	if e.asked != asked+1 {
+		t.Errorf("asked %d times for what was known", e.asked-asked-1)
+	}
+	e.err = nil
+	e.pays(t, "2026-10", 3, 2)
+	wantCode(t, "one more than was paid", s.Admit(ctx, claim(5)), "too-many-listeners")
+	e.pays(t, "2026-10", 5, 1)
+	wantCode(t, "paid since, and told to nobody", s.Admit(ctx, claim(5)), "")
+	wantCode(t, "one more than was paid", s.Admit(ctx, claim(6)), "too-many-listeners")
 }
 
 // TestALedgersKeyIsPinned: a ledger that comes back with another key is not believed.

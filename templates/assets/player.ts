@@ -199,12 +199,15 @@ function failed(d: Deck, error: unknown, words?: string): void {
     return;
   }
   const item = d.item;
-  const fault = words ? { words, act: "" } : faultOf(error);
+  const fault = words ? { words, act: "again" as const } : faultOf(error);
   if (!words) console.warn("player:", error);
   d.audio.pause();
-  fail(fault.words, fault.act === "login"
-    ? { text: say("player.login"), run: () => location.assign("/login?next=" + encodeURIComponent(location.pathname)) }
-    : { text: say("player.again"), run: () => item && void go(at) });
+  const acts = {
+    login: { text: say("player.login"), run: () => location.assign("/login?next=" + encodeURIComponent(location.pathname)) },
+    pool: { text: say("player.pool"), run: () => void import("./nav").then((n) => n.visit("/pool")) },
+    again: { text: say("player.again"), run: () => item && void go(at) },
+  };
+  fail(fault.words, acts[fault.act]);
 }
 
 function fail(words: string, act?: { text: string; run: () => void }): void {

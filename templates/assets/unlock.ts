@@ -88,7 +88,10 @@ async function ask(uri: string): Promise<string> {
   } catch {
     throw new PlayError("offline");
   }
-  const faults = { 401: "login", 403: "none", 404: "none", 410: "revoked" } as const;
+  // A track of the listening pool that is not lent: the servers say why, and what helps.
+  const no = answer.status === 403 ? ((await answer.json().catch(() => ({}))) as { title?: string; code?: string }) : {};
+  if (no.title) throw new PlayError(no.code === "no-member" ? "member" : "lent", { words: no.title });
+  const faults = { 401: "login", 404: "none", 410: "revoked" } as const;
   throw new PlayError(faults[answer.status as keyof typeof faults] ?? "other");
 }
 

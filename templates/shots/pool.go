@@ -16,7 +16,7 @@ func listening() map[string]View {
 		p := Pool{
 			Layout: layout("/pool", user), Price: usd("10000000"), Operator: usd("1000000"), Artists: usd("9000000"),
 			Others: []string{"b.example", "a-very-long-instance-name.music.example"},
-			Month:  november, Ends: november.AddDate(0, 1, 0), Closes: november.AddDate(0, 0, 3),
+			Month:  november, Closes: november.AddDate(0, 0, 3),
 		}
 		p.Layout.Pool = true
 		return p

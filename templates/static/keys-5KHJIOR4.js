@@ -1,1 +1,0 @@
-import{o as a,p as b,q as c,r as d}from"./chunk-NE2F34WH.js";import"./chunk-5OIWHM44.js";import"./chunk-LXIIYFLS.js";import"./chunk-SRKVUSO5.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};
