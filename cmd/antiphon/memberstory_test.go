@@ -92,7 +92,7 @@ func (w *memberWorld) testPages(t *testing.T) {
 		"forgotten":  {"Nothing heard yet"},
 		"unheard":    {nobody, "what you hear is not kept", "$9.00"},
 		"canceled":   {"You have canceled. Everything plays to the end of the month.", "Paid to the end of " + month},
-		"unrecorded": {"Nothing heard yet"},
+		"unrecorded": {"Nothing is kept", "You have chosen"},
 		"listens":    {"The track is in the pool.", "Take out of the pool"},
 		"statements": {month + ", so far", "told here with their statements", "Statements come on the fourth of each month"},
 	} {
