@@ -104,7 +104,7 @@ func (w *memberWorld) testPages(t *testing.T) {
 			}
 		}
 	}
-	if want := "This track is in the listening pool. Who has paid for this month can play it."; w.report.Said != want {
+	if want := "This track is in the listening pool. Members who have paid for this month can play it."; w.report.Said != want {
 		t.Errorf("to who is no member the player says %q, want %q", w.report.Said, want)
 	}
 }
