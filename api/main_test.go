@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"strings"
 	"sync"
@@ -95,7 +96,9 @@ type world struct {
 	proposals map[string]vocab.Proposal
 	profiles  map[string]web.Profile
 	follows   []string
-	db        *db.DB
+	// fetched counts the tracks that were asked for over the network.
+	fetched atomic.Int64
+	db      *db.DB
 }
 
 func (w *world) Product(_ context.Context, uri string) (access.Product, error) {
@@ -155,6 +158,9 @@ func (w *world) Proposal(_ context.Context, uri string) (vocab.Proposal, error) 
 }
 
 func (w *world) Track(_ context.Context, uri string, fetch bool) (vocab.Track, error) {
+	if fetch {
+		w.fetched.Add(1)
+	}
 	if t, ok := w.tracks[uri]; ok && fetch {
 		return t, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -138,15 +139,30 @@ func TestPoolPages(t *testing.T) {
 	page := admin.get("/admin/months").want(http.StatusOK, "The pool in 2026-10", "2 paid; of 18.000000 dollars 9.000000 go to 1 artists", "9.000000 wait",
 		"Everything that was reported comes out", "R5", "waits", "The list is made on the 25th")
 	lin.get("/pool/month/2026-10").want(http.StatusOK, "$9.00<", "This is the report", "Ada", "Keeps this instance running", "$1.00<", "!marked")
-	eve.get("/pool/month/2026-10").want(http.StatusOK, "Waits, because a rule has marked", "R5")
+	eve.get("/pool/month/2026-10").want(http.StatusOK, "Waits, because a rule has marked", "R5", "ended as soon as they counted", "Version 1 of the policy", "!522c")
 	eve.post("/pool/month/2026-10/appeal", url.Values{"words": {"I fell <asleep>."}}).want(http.StatusSeeOther)
 	ada.get("/pool/month/2026-10").want(http.StatusOK, "Nothing for this month")
 	ada.get("/pool/month/13").want(http.StatusNotFound)
 	pseudonym := between(t, page.body, `name="pseudonym" value="`, `"`)
 	decide := url.Values{"pseudonym": {pseudonym}, "artist": {ada.actor}, "state": {"removed"}}
 	lin.post("/admin/months/2026-10/decide", decide).want(http.StatusForbidden)
-	admin.get("/admin/months").want(http.StatusOK, "I fell &lt;asleep&gt;.")
+	eve.get("/pool/month/2026-10").want(http.StatusOK, "I fell &lt;asleep&gt;.")
+	// The artist is told what waits, but not of whom, and says why it should not.
+	told := ada.get("/statements").want(http.StatusOK, "What a rule has marked in 2026-10", "$9.000000 wait", "all that 1 listener has paid", "ended as soon as they counted", "!asleep")
+	if strings.Contains(told.body, pseudonym) {
+		t.Error("the artist is told who a listener is")
+	}
+	lin.get("/statements").want(http.StatusOK, "!What a rule has marked")
+	appeal := url.Values{"month": {"2026-10"}, "host": {hostOf(i.base)}, "words": {"It is a lullaby & short."}}
+	lin.post("/statements/appeal", appeal).want(http.StatusNotFound)
+	ada.post("/statements/appeal", appeal).want(http.StatusSeeOther)
+	ada.post("/statements/appeal", url.Values{"month": {"13"}}).want(http.StatusNotFound)
+	ada.post("/statements/appeal", url.Values{"month": {"2026-10"}, "host": {"nowhere.example"}}).want(http.StatusNotFound)
+	ada.get("/statements").want(http.StatusOK, "It is a lullaby &amp; short.")
+	admin.get("/admin/months").want(http.StatusOK, "I fell &lt;asleep&gt;.", "It is a lullaby &amp; short.", "!by vera")
 	admin.post("/admin/months/2026-10/decide", decide).want(http.StatusSeeOther)
+	admin.get("/admin/months").want(http.StatusOK, "by vera", "removed")
+	ada.get("/statements").want(http.StatusOK, "removed", "by vera", "!$9.000000 wait")
 
 	// A dispute about a month that nobody has reported, and one about the own month.
 	open := url.Values{"host": {"b.example"}, "month": {"2026-10"}, "artist": {ada.actor}, "reason": {"plays"}}
@@ -169,6 +185,7 @@ func TestPoolPages(t *testing.T) {
 	admin, ada = i.loggedIn(t, admin), i.loggedIn(t, ada)
 	admin.post("/admin/months/2026-10/decide", decide).want(http.StatusConflict, "It is too late")
 	admin.get("/admin/months?month=2026-10").want(http.StatusOK, "final", "removed")
+	ada.post("/statements/appeal", appeal).want(http.StatusConflict, "This month is final")
 	admin.get("/admin/months/2026-10/payouts.csv").want(http.StatusOK, "month,payee,host,address")
 	admin.get("/admin/months/2026-10/payouts.json").want(http.StatusOK, "payouts")
 	admin.post("/admin/months/2026-10/sent", url.Values{"artist": {ada.actor}, "ref": {"1"}}).want(http.StatusConflict, "There is no such report here")
@@ -192,4 +209,31 @@ func (i *instance) loggedIn(t *testing.T, b *browser) *browser {
 	fresh.name, fresh.actor, fresh.auth = b.name, b.actor, b.auth
 	fresh.postJSON("/login", map[string]any{"name": b.name, "auth": b.auth}).want(http.StatusOK)
 	return fresh
+}
+
+// An admin sets the next version of the policy, which holds from the next month on.
+func TestPoolRules(t *testing.T) {
+	t.Parallel()
+	i := setup(t, options{})
+	s := i.reporting(t)
+	admin, lin := i.admin(t, "vera"), i.signedUp(t, "lin", nil)
+	lin.get("/admin/rules").want(http.StatusForbidden)
+	admin.get("/admin/months").want(http.StatusOK, `href="/admin/rules"`)
+	admin.get("/admin/rules").want(http.StatusOK, "Version 1 of the policy, from 2026-10 on", "Set from 2026-12 on", "ended as soon as they counted")
+	form := url.Values{"seconds": {"29"}, "cap": {"10"}, "R1": {"holds"}, "R3": {"holds"}, "R5": {"tells"}, "R7": {"off"}, "R8": {"holds"}, "R0": {"off"}}
+	lin.post("/admin/rules", form).want(http.StatusForbidden)
+	admin.post("/admin/rules", form).want(http.StatusConflict, "out of bounds", "Version 1 of the policy")
+	form.Set("seconds", "45")
+	admin.post("/admin/rules", form).want(http.StatusSeeOther)
+	admin.get("/admin/rules").want(http.StatusOK, "Version 2 of the policy, from 2026-12 on", `value="45"`)
+	form.Set("R5", "holds")
+	admin.post("/admin/rules", form).want(http.StatusSeeOther)
+	for month, want := range map[royalty.Month]string{
+		"2026-11": "1 30 20 [R0 R1 R2 R3 R4 R5 R6 R7 R8 R9] []", "2026-12": "3 45 10 [R0 R1 R3 R5 R8] []",
+	} {
+		p := must(contract.PolicyFor(t.Context(), s.Book(), month))
+		if got := fmt.Sprint(p.Version, " ", p.MinSeconds, " ", p.DayCap, " ", p.Rules, " ", p.ReportOnly); got != want {
+			t.Errorf("%s: %s, want %s", month, got, want)
+		}
+	}
 }

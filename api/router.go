@@ -45,8 +45,8 @@ type Parts struct {
 	Reencrypt, Revocations http.Handler
 	// PoolRecords is GET /antiphon/v1/pool/{month}.
 	PoolRecords http.Handler
-	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence.
-	Statements, Evidence http.Handler
+	// Statements is GET /antiphon/v1/statements, Evidence GET /antiphon/v1/evidence, Waits GET /antiphon/v1/waits.
+	Statements, Evidence, Waits http.Handler
 }
 
 // The bounds of a request: its body in bytes, and the time that it may take.
@@ -144,6 +144,8 @@ func (s *server) people(p Parts) []route {
 		{"POST", "/admin/months/{month}/decide", page(w.DecideMonth)},
 		{"POST", "/admin/months/{month}/sent", page(w.NoteSent)},
 		{"GET", "/admin/months/{month}/payouts.{form:csv|json}", page(w.ExportPayouts)},
+		{"GET", "/admin/rules", page(w.PoolRules)},
+		{"POST", "/admin/rules", page(w.SetPoolRules)},
 		{"GET", "/admin/disputes", page(w.DisputeList)},
 		{"POST", "/admin/disputes", page(w.OpenDispute)},
 		{"POST", "/admin/disputes/{id:[0-9a-f]{64}}/vote", s.person(smallBody, disputeTime, w.VoteDispute)},
@@ -152,6 +154,7 @@ func (s *server) people(p Parts) []route {
 		{"GET", "/statements.csv", page(w.StatementsCSV)},
 		{"GET", "/statements/{month}/{host}", page(w.StatementProof)},
 		{"POST", "/statements/address", page(w.SetPayout)},
+		{"POST", "/statements/appeal", page(w.AppealArtist)},
 		{"GET", "/pool/month/{month}", page(w.ShareOfMonth)},
 		{"POST", "/pool/month/{month}/appeal", page(w.AppealMarks)},
 
@@ -352,6 +355,7 @@ func (s *server) machines(p Parts) []route {
 		{"GET", "/antiphon/v1/pool/{month}", open(0, p.PoolRecords)},
 		{"GET", "/antiphon/v1/statements", open(0, p.Statements)},
 		{"GET", "/antiphon/v1/evidence", open(0, p.Evidence)},
+		{"GET", "/antiphon/v1/waits", open(0, p.Waits)},
 	}
 }
 
@@ -382,56 +386,4 @@ func (s *server) plain(h handler) http.Handler { return bounded(0, pageTime, s.s
 
 func (s *server) page404(err error) http.Handler {
 	return s.person(0, pageTime, func(http.ResponseWriter, *http.Request) error { return err })
-}
-
-// page or document, for an address that has both: which is given to a program that does not say what it wants.
-const (
-	pageFirst     = false
-	documentFirst = true
-)
-
-// either answers a server that asks for ActivityPub with the document, and a person with the page.
-func (s *server) either(first bool, doc handler, page http.Handler) http.Handler {
-	if doc == nil {
-		return page
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Accept")
-		if wantsDocument(r.Header.Get("Accept"), first) {
-			s.plain(doc).ServeHTTP(w, r)
-			return
-		}
-		page.ServeHTTP(w, r)
-	})
-}
-
-// wantsDocument reads an Accept header in its order: nobody who asks for both weighs them.
-func wantsDocument(accept string, otherwise bool) bool {
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "application/activity+json", "application/ld+json", "application/json":
-			return true
-		case "text/html", "application/xhtml+xml":
-			return false
-		}
-	}
-	return otherwise
-}
-
-// document answers with an ActivityPub document.
-func document(objects http.Handler) handler {
-	if objects == nil {
-		return nil
-	}
-	return func(w http.ResponseWriter, r *http.Request) error {
-		objects.ServeHTTP(w, r)
-		return nil
-	}
-}
-
-// toActor leads a server from an artist's page to the actor.
-func toActor(w http.ResponseWriter, r *http.Request) error {
-	http.Redirect(w, r, "/users/"+mux.Vars(r)["name"], http.StatusFound)
-	return nil
 }

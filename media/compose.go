@@ -268,20 +268,7 @@ func (s *Service) moveRelease(ctx context.Context, r Release, next ReleaseState,
 		r.PublishedAt = &now
 	}
 	return r, s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		result := tx.Model(&r).Where("state = ?", from).Select("state", "published_at", "updated_at").Updates(&r)
-		if result.Error != nil {
-			return fmt.Errorf("move release %s: %w", r.ID, result.Error)
-		}
-		if result.RowsAffected != 1 {
-			return fmt.Errorf("move release %s: it was moved by someone else", r.ID)
-		}
-		if err := write(ctx, tx); err != nil {
-			return err
-		}
-		if err := s.bundler.OpenBundle(tx, r, next == ReleasePublished); err != nil {
-			return err
-		}
-		if err := s.tracksMoved(ctx, tx, r, tracks); err != nil {
+		if err := s.releaseMoved(ctx, tx, r, from, tracks, write); err != nil {
 			return err
 		}
 		if first {
@@ -289,6 +276,48 @@ func (s *Service) moveRelease(ctx context.Context, r Release, next ReleaseState,
 		}
 		return s.jobs.Insert(ctx, tx, ReleaseChanged{Release: r.ID, Updated: r.UpdatedAt})
 	})
+}
+
+// releaseMoved writes that a release has left a state, and what follows from the new one.
+func (s *Service) releaseMoved(ctx context.Context, tx *gorm.DB, r Release, from ReleaseState, tracks []Track, write func(context.Context, *gorm.DB) error) error {
+	result := tx.Model(&r).Where("state = ?", from).Select("state", "published_at", "updated_at").Updates(&r)
+	if result.Error != nil {
+		return fmt.Errorf("move release %s: %w", r.ID, result.Error)
+	}
+	if result.RowsAffected != 1 {
+		return fmt.Errorf("move release %s: it was moved by someone else", r.ID)
+	}
+	if err := write(ctx, tx); err != nil {
+		return err
+	}
+	if err := s.bundler.OpenBundle(tx, r, r.State == ReleasePublished); err != nil {
+		return err
+	}
+	return s.tracksMoved(ctx, tx, r, tracks)
+}
+
+// withdrawReleasesOf takes the releases out of sale that hold a track which was taken down: whoever bought one would buy
+// the track. Without it, the artist can let them come out again.
+func (s *Service) withdrawReleasesOf(ctx context.Context, tx *gorm.DB, track TrackID) error {
+	var releases []Release
+	err := tx.Where("state = ? AND id IN (?)", ReleasePublished, tx.Model(&releaseTrack{}).Select("release").Where("track = ?", track)).Find(&releases).Error
+	if err != nil {
+		return fmt.Errorf("read releases with track %s: %w", track, err)
+	}
+	for _, r := range releases {
+		tracks, err := ReleaseTracks(ctx, tx, r.ID)
+		if err != nil {
+			return err
+		}
+		r.State, r.UpdatedAt = ReleaseWithdrawn, s.utc()
+		if err := s.releaseMoved(ctx, tx, r, ReleasePublished, tracks, func(context.Context, *gorm.DB) error { return nil }); err != nil {
+			return err
+		}
+		if err := s.jobs.Insert(ctx, tx, ReleaseChanged{Release: r.ID, Updated: r.UpdatedAt}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func ownRelease(tx *gorm.DB, artist string, id ReleaseID) (Release, error) {

@@ -11,10 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"go.senan.xyz/taglib"
 
+	"antiphon/internal/testkit"
 	"antiphon/media"
 	"antiphon/media/ipfs"
 	"antiphon/media/seal"
@@ -34,12 +34,11 @@ func credit(_ context.Context, t media.Track) (artist, url string, err error) {
 // downloads waits for the files that say title, and opens them with the content key.
 func (h *house) downloads(t *testing.T, id media.TrackID, title string) map[string]string {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	var files map[string]string
+	testkit.Until(t, "the downloads say "+title, func() bool {
 		rows, err := media.DownloadsOf(t.Context(), h.db.Read, id)
 		must(t, err)
-		files := map[string]string{}
+		files = map[string]string{}
 		for _, d := range rows {
 			path := h.open(t, id, d)
 			tags, err := taglib.ReadTags(path)
@@ -48,15 +47,9 @@ func (h *house) downloads(t *testing.T, id media.TrackID, title string) map[stri
 				files[d.Format] = path
 			}
 		}
-		if len(rows) > 0 && len(files) == len(rows) {
-			return files
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("no downloads of %q: %v", title, rows)
-		}
-	}
+		return len(rows) > 0 && len(files) == len(rows)
+	})
+	return files
 }
 
 func (h *house) open(t *testing.T, id media.TrackID, d media.Download) string {
@@ -151,20 +144,12 @@ func TestDownloads(t *testing.T) {
 // dropped waits until a replaced file is neither stored nor answered for.
 func (h *house) dropped(t *testing.T, d media.Download) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	testkit.Until(t, d.Format+" of before is gone", func() bool {
 		has, err := h.store.Has(t.Context(), ipfs.CID(d.CID))
 		must(t, err)
-		if _, err := media.BlockByCID(t.Context(), h.db.Read, d.CID); err != nil && !has {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("%s of before is still there", d.Format)
-		}
-	}
+		_, err = media.BlockByCID(t.Context(), h.db.Read, d.CID)
+		return err != nil && !has
+	})
 }
 
 // A lossy source is not dressed up as a lossless file.

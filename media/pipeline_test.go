@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
+	"antiphon/internal/testkit"
 	"antiphon/internal/vault"
 	"antiphon/media"
 	"antiphon/media/hls"
@@ -103,22 +106,14 @@ func (h *house) put(t *testing.T, id, path string) media.Upload {
 // until waits for the pipeline to leave a track in one of the states.
 func (h *house) until(t *testing.T, id media.TrackID, states ...media.State) media.Track {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		track, err := media.ByID(t.Context(), h.db.Read, id)
+	var track media.Track
+	testkit.Until(t, fmt.Sprintf("the track is one of %s", states), func() bool {
+		var err error
+		track, err = media.ByID(t.Context(), h.db.Read, id)
 		must(t, err)
-		for _, s := range states {
-			if track.State == s {
-				return track
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("track is still %s", track.State)
-		}
-	}
+		return slices.Contains(states, track.State)
+	})
+	return track
 }
 
 func TestPipeline(t *testing.T) {
@@ -225,18 +220,10 @@ func TestPipelineRefuses(t *testing.T) {
 // gone waits until there is no such file.
 func (h *house) gone(t *testing.T, path string) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat(path); os.IsNotExist(err) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-time.After(30 * time.Second):
-			t.Fatalf("%s was left behind", path)
-		}
-	}
+	testkit.Until(t, path+" is gone", func() bool {
+		_, err := os.Stat(path)
+		return os.IsNotExist(err)
+	})
 }
 
 func must(t *testing.T, err error) {

@@ -12,8 +12,8 @@ import (
 	"antiphon/media/ipfs"
 )
 
-// Remove takes a track down by an admin's decision: it is out of sale, its followers are told that it is gone, and its
-// artist cannot publish it again. also is written in the same transaction. Grants that were given stay. A track that is
+// Remove takes a track down by an admin's decision: it is out of sale, with the releases that it is on, its followers are
+// told that it is gone, and its artist cannot publish it again. also is written in the same transaction. Grants that were given stay. A track that is
 // being worked on is a [*Refusal]; one that was removed before stays as it is, and also is written all the same.
 func (s *Service) Remove(ctx context.Context, id TrackID, also func(ctx context.Context, tx *gorm.DB, t Track) error) error {
 	return s.decide(ctx, id, Removed, "A file that is being worked on cannot be taken down yet: wait until that has ended.", also)
@@ -43,6 +43,9 @@ func (s *Service) decide(ctx context.Context, id TrackID, next State, words stri
 					return err
 				}
 				if err := s.jobs.Insert(ctx, tx, TrackChanged{Track: t.ID, Updated: t.UpdatedAt}); err != nil {
+					return err
+				}
+				if err := s.withdrawReleasesOf(ctx, tx, t.ID); err != nil {
 					return err
 				}
 			}

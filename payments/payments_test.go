@@ -201,35 +201,24 @@ func (w *world) place(t *testing.T, offer string) payments.Order {
 // until waits for an order's state, and for its words to be there when any are expected.
 func (w *world) until(t *testing.T, uri string, state payments.State) payments.Order {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 5000 {
-		o, err := payments.OrderByURI(t.Context(), w.db.Read, uri)
-		must(t, err)
-		if o.State == state {
-			return o
-		}
-		<-tick.C
-	}
-	t.Fatalf("order never became %s", state)
-	return payments.Order{}
+	var o payments.Order
+	testkit.Until(t, "the order is "+string(state), func() bool {
+		o = w.order(t, uri)
+		return o.State == state
+	})
+	return o
 }
 
 // seen waits until a payment has been looked at, and returns what became of it.
 func (w *world) seen(t *testing.T, n int) []string {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 5000 {
-		var outcomes []string
+	var outcomes []string
+	testkit.Until(t, fmt.Sprintf("%d payments are seen", n), func() bool {
+		outcomes = nil
 		must(t, w.db.Read.WithContext(t.Context()).Table("payments").Order("outcome").Pluck("outcome", &outcomes).Error)
-		if len(outcomes) >= n {
-			return outcomes
-		}
-		<-tick.C
-	}
-	t.Fatalf("%d payments were never seen", n)
-	return nil
+		return len(outcomes) >= n
+	})
+	return outcomes
 }
 
 func TestPaidOnceIsGrantedOnce(t *testing.T) {
@@ -464,7 +453,7 @@ func TestSeenIsToldAndTakenBack(t *testing.T) {
 				w.till.seen = []payments.Tentative{{Payment: p, Confirmations: k + 1, Needed: 3, Block: 7}}
 			}
 			w.till.mu.Unlock()
-			w.eventually(t, "seen", func() bool { return w.order(t, o.URI).Seen == words })
+			testkit.Until(t, "seen", func() bool { return w.order(t, o.URI).Seen == words })
 		}
 		if o := w.order(t, o.URI); o.State != payments.Awaiting {
 			t.Errorf("state %s after the payment was undone", o.State)
@@ -499,7 +488,7 @@ func TestGivenUpAndRefunded(t *testing.T) {
 			must(t, w.GiveUp(t.Context(), artist, never.URI))
 		}
 		w.till.pay(payments.Payment{Identifier: never.Identifier, Amount: amount.New(5_000_000, asset)})
-		w.eventually(t, "remark", func() bool { return w.order(t, never.URI).Remark == payments.Duplicate })
+		testkit.Until(t, "remark", func() bool { return w.order(t, never.URI).Remark == payments.Duplicate })
 		if o := w.order(t, never.URI); o.State != payments.Failed || o.Words == "" {
 			t.Errorf("given up, then paid: %s, %q", o.State, o.Words)
 		}
@@ -516,20 +505,6 @@ func (w *world) order(t *testing.T, uri string) payments.Order {
 	o, err := payments.OrderByURI(t.Context(), w.db.Read, uri)
 	must(t, err)
 	return o
-}
-
-// eventually waits until something holds.
-func (w *world) eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 5000 {
-		if holds() {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("%s: never", what)
 }
 
 func TestStatesMoveOnlyForward(t *testing.T) {

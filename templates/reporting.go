@@ -10,7 +10,9 @@ type Months struct {
 	Month, Earlier, Later string
 	Statements            []MonthStatement
 	Findings              []MonthFinding
-	Decisions             []MonthDecision
+	Decisions             []Mark
+	// More is how many decisions there are that are not shown.
+	More int
 	// Payouts are those of this instance, when they are listed; Asset says what they are sent in.
 	Payouts []MonthPayout
 	// Error says in words why the last thing that was asked for was refused.
@@ -35,13 +37,6 @@ type MonthFinding struct {
 	Host, Kind, Words string
 	// Artist is the actor that it is about, when a dispute can be opened about its part.
 	Artist string
-}
-
-// MonthDecision is one listener's plays of one artist that a rule has marked.
-type MonthDecision struct {
-	Pseudonym, Artist, Rule, State, Appeal string
-	// Open says that it can still be decided.
-	Open bool
 }
 
 // MonthPayout is one line of the list.
@@ -82,6 +77,8 @@ type Statements struct {
 	// other servers have told. A zero Since hides them.
 	Since            time.Time
 	Plays, Elsewhere int
+	// Marks are what rules say of plays of the artist, by month.
+	Marks []MarkedMonth
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }
@@ -127,8 +124,10 @@ type Shares struct {
 	Rows []ShareRow
 	// Operator is what keeps the instance running; Held waits, Carried goes to the next month; empty for nothing.
 	Operator, Held, Carried string
-	// Rules are those that have marked some plays.
-	Rules []string
+	// Marks are what rules say of some plays; Appeal is what the listener has said, and CanAppeal that it can be said.
+	Marks     []Mark
+	Appeal    string
+	CanAppeal bool
 	// Empty says that there is nothing for this month, Unpaid that it was not paid.
 	Empty bool
 }

@@ -62,6 +62,8 @@ const (
 	KindLedgerRecords Kind = "LedgerRecords"
 	// KindPayoutInstruction says where an artist wants to be paid.
 	KindPayoutInstruction Kind = "PayoutInstruction"
+	// KindPoolAppeal says why an artist's plays should be paid.
+	KindPoolAppeal Kind = "PoolAppeal"
 )
 
 // prefixes are the namespaces that the terms below are written with.
@@ -139,6 +141,7 @@ var terms = map[string]definition{
 
 	"LedgerRecords":     {"mus", "LedgerRecords", false},
 	"PayoutInstruction": {"mus", "PayoutInstruction", false},
+	"PoolAppeal":        {"mus", "PoolAppeal", false},
 	"previous":          {"mus", "previous", false},
 	"number":            {"mus", "number", false},
 	"call":              {"mus", "call", false},
@@ -246,6 +249,7 @@ var kinds = map[Kind]struct{ contexts, terms []string }{
 	KindKeyLink:           {[]string{DataIntegrity}, []string{"KeyLink", "from", "receiving", "requesting", "created"}},
 	KindLedgerRecords:     {[]string{DataIntegrity}, []string{"LedgerRecords", "previous", "number", "call", "arguments"}},
 	KindPayoutInstruction: {[]string{DataIntegrity}, []string{"PayoutInstruction", "asset", "payTo"}},
+	KindPoolAppeal:        {[]string{DataIntegrity}, []string{"PoolAppeal", "month"}},
 }
 
 // coreTerms are the terms of ActivityStreams and of proofs that may stand inside a signed object.

@@ -259,7 +259,7 @@ func kinds() []vocab.Kind {
 		vocab.KindActor, vocab.KindNote, vocab.KindActivity, vocab.KindPlaylist, vocab.KindListen, vocab.KindSubscription,
 		vocab.KindProposal, vocab.KindAudioTrack, vocab.KindAgreement, vocab.KindInvoice, vocab.KindReceipt,
 		vocab.KindAccessGrant, vocab.KindKeyFragment, vocab.KindMembership, vocab.KindKeyLink, vocab.KindAlbum,
-		vocab.KindLedgerRecords, vocab.KindPayoutInstruction,
+		vocab.KindLedgerRecords, vocab.KindPayoutInstruction, vocab.KindPoolAppeal,
 	}
 }
 

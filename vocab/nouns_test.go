@@ -45,6 +45,7 @@ func nouns() []noun {
 		{"membership", vocab.KindMembership, true, func() object { return sampleMembership() }, reader(vocab.ReadMembership)},
 		{"ledgerrecords", vocab.KindLedgerRecords, true, func() object { return sampleLedgerRecords() }, reader(vocab.ReadLedgerRecords)},
 		{"payoutinstruction", vocab.KindPayoutInstruction, true, func() object { return samplePayoutInstruction() }, reader(vocab.ReadPayoutInstruction)},
+		{"poolappeal", vocab.KindPoolAppeal, true, func() object { return samplePoolAppeal() }, reader(vocab.ReadPoolAppeal)},
 		{"playlist", vocab.KindPlaylist, false, func() object { return samplePlaylist() }, reader(vocab.ReadPlaylist)},
 		{"album", vocab.KindAlbum, false, func() object { return sampleRelease() }, reader(vocab.ReadRelease)},
 		{"listen", vocab.KindListen, false, func() object { return sampleListen() }, reader(vocab.ReadListen)},
@@ -202,6 +203,10 @@ func samplePayoutInstruction() vocab.PayoutInstruction {
 		ID: artist + "/payout/1", AttributedTo: artist, Asset: "eip155:1/erc20:0x8E870D67F660D95d5be530380D0eC0bd388289E1",
 		Address: "0x52908400098527886E0F7030069857D2E4169EE7", Published: at(9, 0, 0),
 	}
+}
+
+func samplePoolAppeal() vocab.PoolAppeal {
+	return vocab.PoolAppeal{ID: artist + "/appeals/1", AttributedTo: artist, Month: "2026-10", Content: "A school class hears our record.", Published: at(9, 0, 0)}
 }
 
 func samplePlaylist() vocab.Playlist {

@@ -65,6 +65,7 @@ var notices = map[string]string{
 	"unpooled":    "The track is out of the pool.",
 	"decided":     "Decided. It counts in the final statement.",
 	"sent":        "Noted. It is on the ledger.",
+	"rules":       "Set. The other instances of the pool have to set the same.",
 	"dispute":     "Done. The other instances are told.",
 	"address":     "Saved, signed, and told to the instances of the pool.",
 	"appealed":    "Thank you. A person reads it before the final statement.",

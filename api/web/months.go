@@ -71,16 +71,8 @@ func (p *Pages) months(w http.ResponseWriter, r *http.Request, month royalty.Mon
 		}
 		view.Findings = append(view.Findings, one)
 	}
-	decisions, err := s.Reports.Decisions(ctx, month)
-	if err != nil {
+	if err := p.decisions(ctx, s, month, view); err != nil {
 		return err
-	}
-	_, err = contract.Finally(ctx, s.Book(), month, s.Reports.Node())
-	open := errors.Is(err, contract.ErrUnknown)
-	for _, d := range decisions {
-		view.Decisions = append(view.Decisions, templates.MonthDecision{
-			Pseudonym: d.Pseudonym, Artist: d.Artist, Rule: d.Rule, State: string(d.State), Appeal: d.Appeal, Open: open && d.State != report.Noted,
-		})
 	}
 	payouts, err := s.Reports.Payouts(ctx, month)
 	if err != nil {

@@ -161,10 +161,11 @@ func (p *Pages) RemoteRelease(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, track := range release.Tracks[:min(len(release.Tracks), maxShown)] {
-		// A few tracks that are not known here are asked for; a page does not wait for many.
-		t, err := p.Remote.Track(ctx, track, len(view.Tracks) < listRows)
-		if err != nil {
+	for n, track := range release.Tracks[:min(len(release.Tracks), maxShown)] {
+		// A few tracks that are not known here are asked for, of the release's own server: a page does not wait for many,
+		// and a release has nothing asked of others. What somebody else has made is not shown as this artist's.
+		t, err := p.Remote.Track(ctx, track, n < listRows && vocab.SameOrigin(track, release.ID))
+		if err != nil || t.AttributedTo != release.AttributedTo {
 			continue
 		}
 		view.Tracks = append(view.Tracks, p.remoteTrack(ctx, t, artist, owned))

@@ -65,6 +65,9 @@ func (p *Pages) artistStatements(w http.ResponseWriter, r *http.Request, refused
 	if err := p.heardSoFar(r.Context(), view, v); err != nil {
 		return err
 	}
+	if view.Marks, err = p.waits(r.Context(), s, v); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if refused != "" {
 		status = http.StatusUnprocessableEntity
@@ -251,11 +254,7 @@ func (p *Pages) ShareOfMonth(w http.ResponseWriter, r *http.Request) error {
 	if share.Carried > 0 {
 		view.Carried = dollars(share.Carried)
 	}
-	for _, d := range share.Decisions {
-		if d.State != report.Noted {
-			view.Rules = append(view.Rules, d.Rule)
-		}
-	}
+	p.marksOf(r.Context(), share, view)
 	return p.Render(w, http.StatusOK, view)
 }
 
@@ -287,32 +286,4 @@ func (p *Pages) shareSoFar(ctx context.Context, month royalty.Month, listener st
 		heard = append(heard, h)
 	}
 	return p.Reporting.Reports.Foresee(ctx, month, listener, heard)
-}
-
-// AppealMarks is POST /pool/month/{month}/appeal.
-func (p *Pages) AppealMarks(w http.ResponseWriter, r *http.Request) error {
-	v, err := visitor(r)
-	if err != nil {
-		return err
-	}
-	month, err := royalty.ParseMonth(mux.Vars(r)["month"])
-	if err != nil || p.Reporting == nil {
-		return ErrNotFound
-	}
-	share, err := p.Reporting.Reports.ShareOf(r.Context(), month, v.Account.Actor)
-	if errors.Is(err, report.ErrUnknown) {
-		return ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
-	for _, d := range share.Decisions {
-		if d.State == report.Noted {
-			continue
-		}
-		if err := p.Reporting.Reports.Appeal(r.Context(), month, d.Pseudonym, d.Artist, r.PostFormValue("words")); err != nil {
-			return &Fault{Status: http.StatusConflict, What: "This month is final", Do: "What was decided cannot be changed any more. Ask the admin of your instance for a correction."}
-		}
-	}
-	return seeOther(w, r, sharePath(month)+"?done=appealed")
 }

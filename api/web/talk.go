@@ -167,9 +167,14 @@ func (p *Pages) Uncomment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	uri := r.PostFormValue("uri")
+	return p.inTalk(w, r, uri, func() error { return p.Social.Uncomment(r.Context(), v, uri) })
+}
+
+// inTalk does something about a track or a comment, and leads back to the talk that it is in.
+func (p *Pages) inTalk(w http.ResponseWriter, r *http.Request, uri string, act func() error) error {
 	thread, err := outbox.ThreadOf(r.Context(), p.DB.Read, uri)
 	if err == nil {
-		err = p.Social.Uncomment(r.Context(), v, uri)
+		err = act()
 	}
 	if errors.Is(err, outbox.ErrNotFound) {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -199,21 +204,7 @@ func (p *Pages) React(w http.ResponseWriter, r *http.Request) error {
 		return malformed(fmt.Errorf("reaction %.20q", r.PostFormValue("kind")))
 	}
 	object := r.PostFormValue("object")
-	thread, err := outbox.ThreadOf(r.Context(), p.DB.Read, object)
-	if err == nil {
-		err = p.Social.React(r.Context(), v, object, kind, r.PostFormValue("on") != "")
-	}
-	if errors.Is(err, outbox.ErrNotFound) {
-		return fmt.Errorf("%w: %w", ErrNotFound, err)
-	}
-	if err != nil {
-		return err
-	}
-	page, err := p.trackPage(r.Context(), thread.Track)
-	if err != nil {
-		return err
-	}
-	return seeOther(w, r, page+"#talk")
+	return p.inTalk(w, r, object, func() error { return p.Social.React(r.Context(), v, object, kind, r.PostFormValue("on") != "") })
 }
 
 // Pin is POST /tracks/{id}/pin; on is empty to take it back.

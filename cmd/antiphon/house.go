@@ -38,7 +38,6 @@ import (
 	"antiphon/media/listen"
 	"antiphon/media/transcode"
 	"antiphon/payments"
-	"antiphon/payments/anomaly"
 	"antiphon/payments/erc20"
 	"antiphon/payments/ledger"
 	"antiphon/payments/ledger/fabric"
@@ -193,7 +192,7 @@ func (h *house) openMedia(ctx context.Context) error {
 	})
 	h.tracks.Register(h.jobs)
 	h.listens, err = listen.New(listen.Config{}, listen.Parts{
-		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: judge{anomaly.V1()}, Pooled: h.pooled, Credits: h.credits, Log: h.log, Now: time.Now, Rand: rand.Reader,
+		DB: h.db, Jobs: h.jobs, Vault: h.vault, Judge: reporting.NewJudge(h.policyFor), Pooled: h.pooled, Credits: h.credits, Log: h.log, Now: time.Now, Rand: rand.Reader,
 	})
 	if err != nil {
 		return err

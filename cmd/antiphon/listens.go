@@ -8,7 +8,8 @@ import (
 	"antiphon/media/access"
 	"antiphon/media/listen"
 	"antiphon/payments"
-	"antiphon/payments/anomaly"
+	"antiphon/payments/ledger/contract"
+	"antiphon/payments/royalty"
 )
 
 // members have their plays recorded; guests, who have no page to look at them or to remove them, do not.
@@ -62,37 +63,7 @@ func (h *house) credits(ctx context.Context, uri string) ([]listen.Credit, error
 	return out, nil
 }
 
-// judge lets the rules of payments say which plays do not count.
-type judge struct{ policy anomaly.Policy }
-
-// Listener implements [listen.Judge].
-func (j judge) Listener(plays []listen.Play) ([]listen.Mark, error) {
-	typed := make([]anomaly.Play, len(plays))
-	for i, p := range plays {
-		typed[i] = anomaly.Play{
-			Listener: p.Listener, Artist: p.Artist, Track: p.Track, Start: p.Start, Seconds: p.Seconds, Length: p.Length, Session: p.Session,
-			Network: p.Network, Agent: p.Agent,
-		}
-	}
-	verdicts, err := anomaly.JudgeListener(j.policy, typed)
-	if err != nil {
-		return nil, err
-	}
-	marks := make([]listen.Mark, len(verdicts))
-	for i, v := range verdicts {
-		marks[i] = listen.Mark{State: string(v.State), Rule: string(v.Rule), Pays: j.policy.Pays(v), Policy: v.Policy, Evidence: v.Evidence[:]}
-	}
-	return marks, nil
+// policyFor is the policy that the ledger names for a month.
+func (h *house) policyFor(ctx context.Context, month royalty.Month) (contract.Policy, error) {
+	return contract.PolicyFor(ctx, h.forward.Book(), month)
 }
-
-// Outlier implements [listen.Judge].
-func (j judge) Outlier(daily []int64) (listen.Mark, bool) {
-	v, held := anomaly.JudgeDay(j.policy, daily)
-	return listen.Mark{State: string(v.State), Rule: string(v.Rule), Pays: j.policy.Pays(v), Policy: v.Policy, Evidence: v.Evidence[:]}, held
-}
-
-// Many implements [listen.Judge].
-func (j judge) Many() int64 { return j.policy.OutlierPlays }
-
-// Days implements [listen.Judge].
-func (j judge) Days() int { return int(j.policy.OutlierDays) }

@@ -87,16 +87,16 @@ func (h *house) openPages(context.Context) error {
 	if err != nil {
 		return err
 	}
-	var statements, evidence http.Handler
+	var statements, evidence, waits http.Handler
 	if h.reporting != nil {
-		statements, evidence = h.reporting.Statements(), h.reporting.Evidence()
+		statements, evidence, waits = h.reporting.Statements(), h.reporting.Evidence(), h.reporting.Waits()
 	}
 	h.handler, err = api.New(api.Parts{
 		BaseURL: h.config.Server.BaseURL, TrustProxy: h.config.Server.TrustProxy, Auth: h.accounts, Pages: pages, Log: h.log, Now: time.Now,
 		Books: books.Handler(), Inbox: h.inbox, Objects: objects, WebFinger: directory, NodeInfo: directory, HostMeta: directory,
 		Grant: http.HandlerFunc(player.Grant), Relay: http.HandlerFunc(player.Relay), Blocks: h.listens.Riding(http.HandlerFunc(player.Block)), Listens: http.HandlerFunc(h.listens.Serve),
 		Reencrypt: http.HandlerFunc(player.Reencrypt), Revocations: h.trade.Revocations(), PoolRecords: poolRecords,
-		Statements: statements, Evidence: evidence,
+		Statements: statements, Evidence: evidence, Waits: waits,
 	})
 	return err
 }

@@ -8,7 +8,7 @@ import (
 
 	"antiphon/federation/actor"
 	"antiphon/federation/reporting"
-	"antiphon/media/listen"
+	"antiphon/payments/anomaly"
 	"antiphon/payments/dispute"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/pool"
@@ -39,8 +39,9 @@ func (h *house) openReports() error {
 	})
 	price, decimals := h.pool.Price()
 	made, err := reports.New(reports.Config{Node: own, Asset: price.Asset, Decimals: decimals}, reports.Parts{
-		DB: h.db, Jobs: h.jobs, Book: h.forward.Book(), Listens: heardHere{h}, Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
-		Prove: h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
+		DB: h.db, Jobs: h.jobs, Book: h.forward.Book(), Listens: reporting.Heard(h.listens), Members: poolMembers{h.pool}, Pseudonyms: h.pseudonyms,
+		Suspect: reporting.Suspects{Listens: h.listens, Members: poolMembers{h.pool}, Policies: h.policyFor, Facts: h.facts}.Suspect,
+		Prove:   h.reporting.Prove, Moved: h.movedTo, Blocked: h.isBlocked, Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -63,6 +64,27 @@ func (h *house) openReports() error {
 	return nil
 }
 
+// facts are what is known here of who has paid with what, and of where artists' money goes.
+func (h *house) facts(ctx context.Context, month royalty.Month, listeners, artists []string) (anomaly.Facts, error) {
+	out := anomaly.Facts{Payout: map[string]string{}, Owned: map[string]bool{}}
+	var err error
+	if out.Paid, err = h.pool.Instruments(ctx, month, listeners); err != nil {
+		return out, err
+	}
+	for _, artist := range artists {
+		_, address, err := h.reporting.Reports.AddressOf(ctx, artist)
+		if err != nil {
+			return out, err
+		}
+		out.Payout[artist] = strings.ToLower(address)
+	}
+	admins, err := h.accounts.Admins(ctx)
+	for _, actor := range admins {
+		out.Owned[actor] = true
+	}
+	return out, err
+}
+
 // foundReports writes into the ledger who takes part; the first time also the policy.
 func (h *house) foundReports(ctx context.Context) error {
 	if h.reporting == nil {
@@ -75,25 +97,6 @@ func (h *house) foundReports(ctx context.Context) error {
 		nodes = append(nodes, reporting.NodeOf(host, "", scheme+"://"+host))
 	}
 	return h.reporting.Found(ctx, contract.DefaultPolicy(royalty.MonthOf(time.Now())), nodes)
-}
-
-// heardHere gives what was heard to reports.
-type heardHere struct{ house *house }
-
-// Lines implements reports.ListenSource.
-func (s heardHere) Lines(ctx context.Context, day time.Time, yield func(reports.Heard) error) error {
-	return s.house.listens.Lines(ctx, day, func(l listen.Line) error {
-		h := reports.Heard{
-			Listener: l.Listener, Track: l.Track, Plays: l.Plays, Seconds: l.Seconds, Dropped: l.Dropped, Artists: []royalty.Share{{Artist: l.Artist, Points: 10_000}},
-		}
-		if len(l.Artists) > 0 {
-			h.Artists = nil
-			for _, c := range l.Artists {
-				h.Artists = append(h.Artists, royalty.Share{Artist: c.Artist, Points: c.Share})
-			}
-		}
-		return yield(h)
-	})
 }
 
 // movedTo is where an artist has moved to, one step, as both say; the artist otherwise.

@@ -21,6 +21,9 @@ import (
 	"antiphon/federation/fedtest"
 	"antiphon/federation/moderation"
 	"antiphon/internal/testkit"
+	"antiphon/media/access"
+	"antiphon/payments/pool"
+	"antiphon/payments/subscription"
 	"antiphon/vocab"
 )
 
@@ -139,9 +142,29 @@ func TestLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 		there.Clock.Advance(2 * time.Minute) // so that the actor is asked for again
+		// Sells by the month, and subscribes to somebody herself, by standing order.
+		now, tier := here.Clock.Now().UTC(), here.BaseURL+"/products/tier"
+		for _, row := range []any{
+			&access.Product{ID: "tier", URI: tier, Artist: ada.URI, Kind: access.KindTier, Name: "Engine Room", Units: "0", Open: true, CreatedAt: now, UpdatedAt: now},
+			&subscription.Held{ID: "held", Listener: ada.URI, Artist: lin.URI, Tier: "https://b.example/products/1", Offer: "https://b.example/offers/1", State: subscription.Active, CreatedAt: now, UpdatedAt: now},
+			&subscription.Standing{Listener: ada.URI, Product: "https://b.example/products/1", Until: now, CreatedAt: now},
+			&pool.Membership{Listener: ada.URI, State: pool.Active, JoinedAt: now, UpdatedAt: now},
+		} {
+			if err := here.DB.Write.Create(row).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
 		err := here.DB.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error { return here.members.Leave(ctx, tx, ada.URI) })
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, table := range []string{"subscriptions_held", "standing_orders", "pool_members"} {
+			if n := here.Count(t, table, "listener = ?", ada.URI); n != 0 {
+				t.Errorf("%d rows of hers are in %s", n, table)
+			}
+		}
+		if here.Count(t, "products", "uri = ? AND NOT open", tier) != 1 {
+			t.Error("her tier is still sold")
 		}
 		fedtest.Until(t, "ada is gone there", func() bool {
 			return there.Count(t, "actors", "uri = ?", ada.URI) == 0 && there.state(t, lin.URI, ada.URI) == "" &&

@@ -14,6 +14,8 @@ import (
 	"antiphon/internal/jobs"
 	"antiphon/media/access"
 	"antiphon/media/listen"
+	"antiphon/payments/pool"
+	"antiphon/payments/subscription"
 	"antiphon/vocab"
 )
 
@@ -34,7 +36,8 @@ func (farewell) Kind() string { return "farewell" }
 func (farewell) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // Leave deletes a local actor inside tx, with what it knows about others; the rest, and telling everybody, is done by
-// jobs. Records of sales stay, without the profile. What the actor bought is gone for good.
+// jobs. Records of sales stay, without the profile. What the actor bought is gone for good, and nothing is sold or paid
+// for in its name any more.
 func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 	if err := s.Actors.Delete(ctx, tx, uri); err != nil {
 		return err
@@ -45,6 +48,9 @@ func (s *Service) Leave(ctx context.Context, tx *gorm.DB, uri string) error {
 		access.ForgetLibrary(ctx, tx, uri),
 		moderation.Forget(ctx, tx, uri),
 		listen.Leave(ctx, tx, uri),
+		access.CloseAll(ctx, tx, uri, s.utc()),
+		subscription.Leave(ctx, tx, uri),
+		pool.Leave(ctx, tx, uri),
 		tx.Where("import IN (?)", tx.Model(&Import{}).Select("id").Where("owner = ?", uri)).Delete(&Line{}).Error,
 		tx.Where("owner = ?", uri).Delete(&Import{}).Error,
 	)

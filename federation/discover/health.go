@@ -11,6 +11,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"antiphon/internal/db"
 )
 
 // The states of a host. Deliveries to one that is Down are held, and one at a time is tried; for one that is Gone
@@ -123,7 +125,7 @@ func (h *Hosts) Failed(ctx context.Context, host string, cause error) (string, e
 		if err != nil {
 			return err
 		}
-		if err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("host = ?", host).Take(&row).Error; err != nil {
+		if err := db.Locked(tx).Where("host = ?", host).Take(&row).Error; err != nil {
 			return err
 		}
 		row.fail(h.now().UTC().Truncate(time.Second), text)
@@ -182,7 +184,7 @@ func (h *Hosts) Probe(ctx context.Context, host string) (bool, error) {
 	taken := false
 	err := h.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		var row Host
-		err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+		err := db.Locked(tx).
 			Where("host = ? AND state = ? AND NOT paused AND probe_at IS NOT NULL", host, Down).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && row.ProbeAt.After(now) {
 			return nil

@@ -73,6 +73,9 @@ var readers = map[vocab.Kind]func(raw []byte) ([]Line, error){
 	vocab.KindPayoutInstruction: reader(vocab.ReadPayoutInstruction, func(p vocab.PayoutInstruction) []Line {
 		return []Line{{"artist", p.AttributedTo}, {"is paid in", p.Asset}, {"at", p.Address}, {"said at", moment(p.Published)}}
 	}),
+	vocab.KindPoolAppeal: reader(vocab.ReadPoolAppeal, func(a vocab.PoolAppeal) []Line {
+		return []Line{{"artist", a.AttributedTo}, {"of the pool's month", a.Month}, {"says", quoted(a.Content)}, {"said at", moment(a.Published)}}
+	}),
 	vocab.KindKeyLink: reader(vocab.ReadKeyLink, func(l vocab.KeyLink) []Line {
 		return []Line{
 			{"listener", l.Actor}, {"key before", l.From}, {"new receiving key", l.Receiving}, {"new requesting key", l.Requesting},

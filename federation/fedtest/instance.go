@@ -35,9 +35,6 @@ import (
 	"antiphon/vocab"
 )
 
-// patience is how long Until waits.
-const patience = time.Minute
-
 // Options change an instance; the zero value is the default.
 type Options struct {
 	// Clock is the instance's; a new one that shows the present time when nil.
@@ -279,17 +276,7 @@ func Until(t testing.TB, what string, done func() bool, of ...*Instance) {
 			}
 		}
 	}()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
+	testkit.Until(t, what, done)
 }
 
 // Count counts the rows of a table.

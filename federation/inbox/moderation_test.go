@@ -422,3 +422,28 @@ func TestMemberBlocksHost(t *testing.T) {
 		t.Errorf("the own server can be blocked: %v", err)
 	}
 }
+
+// Who blocks a sender is remembered between activities: a block holds from the next one on, and so does its end.
+func TestMemberBlocksAfterwards(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, fedtest.Options{})
+	n := 0
+	next := func(want string) {
+		t.Helper()
+		n++
+		if state, words := y.send(t, y.bob, y.follow(y.bob, y.bob.URI+"/follows/"+strconv.Itoa(n))); state != want {
+			t.Errorf("follow %d: %s, %s, want %s", n, state, words, want)
+		}
+	}
+	next("done")
+	for _, subject := range []string{y.peer.Host, y.bob.URI} {
+		if err := y.Moderation.Avoid(t.Context(), y.ada.URI, subject, moderation.Block); err != nil {
+			t.Fatal(err)
+		}
+		next("refused")
+		if err := y.Moderation.Meet(t.Context(), y.ada.URI, subject); err != nil {
+			t.Fatal(err)
+		}
+		next("done")
+	}
+}

@@ -208,7 +208,13 @@ func (d *documents) page(r *http.Request, parts []string) ([]byte, bool, error) 
 func (d *documents) object(r *http.Request, uri string) ([]byte, bool, error) {
 	ctx := r.Context()
 	x, err := ObjectByURI(ctx, d.db.Read, uri)
-	if errors.Is(err, ErrNotFound) {
+	missing := errors.Is(err, ErrNotFound)
+	if (missing || err == nil && x.Local && !x.Deleted.IsZero()) && strings.HasPrefix(uri, d.config.BaseURL+"/albums/") {
+		if raw, err := d.releaseNow(ctx, uri, !missing); !errors.Is(err, media.ErrNoRelease) {
+			return raw, true, err
+		}
+	}
+	if missing {
 		raw, err := d.activity(ctx, uri)
 		return raw, true, err
 	}

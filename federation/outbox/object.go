@@ -176,7 +176,7 @@ func rowOf(x Object) (objectRow, error) {
 
 // LockObject is ObjectByURI, and keeps others from changing the document until the transaction ends.
 func LockObject(ctx context.Context, tx *gorm.DB, uri string) (Object, error) {
-	return ObjectByURI(ctx, tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), uri)
+	return ObjectByURI(ctx, db.Locked(tx), uri)
 }
 
 // ObjectByURI returns a document that is here, deleted or not, whoever may read it, or ErrNotFound.

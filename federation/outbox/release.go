@@ -77,16 +77,9 @@ func (r record) activity() string {
 }
 
 func (o *Outbox) publishRelease(ctx context.Context, r record) error {
-	var err error
-	if r.tracks, err = media.ReleaseTracks(ctx, o.db.Read, r.release.ID); err != nil {
-		return err
-	}
-	if r.object, err = o.releaseDocument(ctx, r); err != nil {
-		return err
-	}
-	raw, err := jsonld.Marshal(r.object.Object())
+	raw, err := o.writeRelease(ctx, &r)
 	if err != nil {
-		return fmt.Errorf("write release %s: %w", r.release.URI, err)
+		return err
 	}
 	note, err := o.releaseNote(&r)
 	if err != nil {
@@ -124,6 +117,39 @@ func (r record) about(id string, verb vocab.Verb, object vocab.Ref) vocab.Activi
 	return vocab.Activity{
 		ID: id, Type: verb, Actor: r.artist.URI, Object: object, To: []string{vocab.Public}, Cc: []string{Followers(r.artist.URI)}, Published: r.now,
 	}
+}
+
+// releaseNow is the document of a release that is out and whose job has not stored it yet: who is told that a release is
+// out can hand its address on at once. With known it was out before. It is media.ErrNoRelease when no such release is out.
+func (o *Outbox) releaseNow(ctx context.Context, uri string, known bool) ([]byte, error) {
+	r := record{now: o.utc(), known: known}
+	var err error
+	if r.release, err = media.ReleaseByURI(ctx, o.db.Read, uri); err != nil {
+		return nil, err
+	}
+	if r.release.State != media.ReleasePublished {
+		return nil, fmt.Errorf("%w: %s is not out", media.ErrNoRelease, uri)
+	}
+	if r.artist, err = o.actors.Local(ctx, r.release.Artist); err != nil {
+		return nil, err
+	}
+	return o.writeRelease(ctx, &r)
+}
+
+// writeRelease makes the document of a release, with its bytes as they are stored and sent.
+func (o *Outbox) writeRelease(ctx context.Context, r *record) ([]byte, error) {
+	var err error
+	if r.tracks, err = media.ReleaseTracks(ctx, o.db.Read, r.release.ID); err != nil {
+		return nil, err
+	}
+	if r.object, err = o.releaseDocument(ctx, *r); err != nil {
+		return nil, err
+	}
+	raw, err := jsonld.Marshal(r.object.Object())
+	if err != nil {
+		return nil, fmt.Errorf("write release %s: %w", r.release.URI, err)
+	}
+	return raw, nil
 }
 
 // releaseDocument is the release as other servers read it.

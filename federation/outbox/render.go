@@ -169,6 +169,8 @@ func (d *documents) madeFrom(path string) []string {
 		return []string{of, "actors", tables[parts[len(parts)-1]]}
 	case parts[0] == "products", strings.HasPrefix(parts[0], "@"):
 		return nil
+	case parts[0] == "albums":
+		return []string{uri, "releases"}
 	}
 	return []string{uri}
 }

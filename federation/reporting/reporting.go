@@ -70,6 +70,7 @@ type Parts struct {
 type Service struct {
 	Parts
 	config Config
+	told   toldBefore
 }
 
 // New makes the room. The services of reports and disputes may be set later, before it is registered: they are made with
@@ -78,7 +79,7 @@ func New(config Config, p Parts) *Service {
 	if config.Every == 0 {
 		config.Every = 30 * time.Second
 	}
-	return &Service{p, config}
+	return &Service{Parts: p, config: config}
 }
 
 // Join sets the rooms that are made with this one's Book.
@@ -121,6 +122,7 @@ func (s *Service) Round(ctx context.Context) error {
 func (s *Service) Receive(in *inbox.Inbox) {
 	in.Handle(vocab.VerbCreate, string(vocab.KindLedgerRecords), s.hear)
 	in.Handle(vocab.VerbCreate, string(vocab.KindPayoutInstruction), s.instructed)
+	in.Handle(vocab.VerbCreate, string(vocab.KindPoolAppeal), s.appealed)
 }
 
 // instance is the actor of an instance by its host.

@@ -160,19 +160,28 @@ func (s *Service) sendReceipt(ctx context.Context, order string) error {
 	return s.create(ctx, object, o.Buyer)
 }
 
-// sendGrant brings a grant to its buyer.
-func (s *Service) sendGrant(ctx context.Context, uri string) error {
-	g, err := s.Access.Grant(ctx, uri)
+// standing is a grant that is to be sent. One that was revoked is not, and a guest's is kept here at once.
+func (s *Service) standing(ctx context.Context, uri string) (g vocab.Grant, send bool, err error) {
+	g, err = s.Access.Grant(ctx, uri)
 	if errors.Is(err, access.ErrRevoked) {
-		return nil
+		return g, false, nil
 	}
 	if err != nil {
-		return err
+		return g, false, err
 	}
 	if is, err := s.forGuest(ctx, g); err != nil {
-		return err
+		return g, false, err
 	} else if is {
-		return s.keepForGuest(ctx, uri)
+		return g, false, s.keepForGuest(ctx, uri)
+	}
+	return g, true, nil
+}
+
+// sendGrant brings a grant to its buyer.
+func (s *Service) sendGrant(ctx context.Context, uri string) error {
+	g, send, err := s.standing(ctx, uri)
+	if err != nil || !send {
+		return err
 	}
 	if g.Agreement == "" {
 		if err := s.sendPoolReceipt(ctx, g); err != nil {
@@ -190,17 +199,9 @@ func (s *Service) sendGrant(ctx context.Context, uri string) error {
 
 // sendChange brings a grant's buyer the form that it has now.
 func (s *Service) sendChange(ctx context.Context, uri string) error {
-	g, err := s.Access.Grant(ctx, uri)
-	if errors.Is(err, access.ErrRevoked) {
-		return nil
-	}
-	if err != nil {
+	g, send, err := s.standing(ctx, uri)
+	if err != nil || !send {
 		return err
-	}
-	if is, err := s.forGuest(ctx, g); err != nil {
-		return err
-	} else if is {
-		return s.keepForGuest(ctx, uri)
 	}
 	raw, err := s.kept(ctx, uri)
 	if err != nil {

@@ -53,6 +53,9 @@ func (s *Service) receiveSubscriptions(in *inbox.Inbox) {
 // sendWish offers a subscription to the seller. A guest's is handed over here.
 func (s *Service) sendWish(ctx context.Context, f subscription.Wished) error {
 	h, err := s.Subscriptions.ByID(ctx, f.Held)
+	if errors.Is(err, subscription.ErrNotFound) {
+		return nil // the listener is gone
+	}
 	if err != nil || h.Offer != f.Offer {
 		return err // there is a later wish
 	}
@@ -70,6 +73,9 @@ func (s *Service) sendWish(ctx context.Context, f subscription.Wished) error {
 // sendCancellation takes a wish back.
 func (s *Service) sendCancellation(ctx context.Context, f subscription.Canceled) error {
 	h, err := s.Subscriptions.ByID(ctx, f.Held)
+	if errors.Is(err, subscription.ErrNotFound) {
+		return nil // the listener is gone
+	}
 	if err != nil {
 		return err
 	}
@@ -237,6 +243,9 @@ func (s *Service) subscriberRemoved(ctx context.Context, in inbox.Incoming) erro
 // message.
 func (s *Service) remind(ctx context.Context, f subscription.Warned) error {
 	h, err := s.Subscriptions.ByID(ctx, f.Held)
+	if errors.Is(err, subscription.ErrNotFound) {
+		return nil // the listener is gone
+	}
 	if err != nil {
 		return err
 	}

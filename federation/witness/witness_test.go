@@ -182,20 +182,13 @@ func TestWatch(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	signed := func(want int64) {
 		t.Helper()
-		deadline := time.Now().Add(30 * time.Second)
-		for {
+		testkit.Until(t, fmt.Sprintf("%d records are signed", want), func() bool {
 			all, err := ledger.Witnesses(t.Context(), a.db.Read)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(all) == 1 && all[0].Size == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("signed: %+v, want %d records", all, want)
-			}
-			<-time.After(time.Millisecond)
-		}
+			return len(all) == 1 && all[0].Size == want
+		})
 	}
 	a.pay(0, 1)
 	signed(1)
@@ -204,9 +197,7 @@ func TestWatch(t *testing.T) {
 	for n := 1; n < 6; n++ {
 		a.pay(n, 1)
 	}
-	for b.asked.Load() == before {
-		<-time.After(time.Millisecond)
-	}
+	testkit.Until(t, "the witness is asked", func() bool { return b.asked.Load() > before })
 	b.down.Store(false)
 	a.clock.Advance(2 * time.Hour)
 	signed(6)

@@ -79,7 +79,7 @@ func connect(dsn string) (*DB, error) {
 		pool.SetMaxOpenConns(16)
 		return &DB{Write: g, Read: g, Dialect: migrations.Postgres}, nil
 	}
-	write, err := openSQLite(dsn, config, 1, "_txlock=immediate")
+	write, err := openSQLite(dsn, config, 1, "_txlock=immediate", "_pragma=cache_size(-16000)")
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +90,12 @@ func connect(dsn string) (*DB, error) {
 	return &DB{Write: write, Read: read, Dialect: migrations.SQLite}, nil
 }
 
-func openSQLite(path string, config *gorm.Config, conns int, option string) (*gorm.DB, error) {
+func openSQLite(path string, config *gorm.Config, conns int, options ...string) (*gorm.DB, error) {
 	pragmas := []string{
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=busy_timeout(10000)", option,
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=busy_timeout(10000)",
 	}
 	own := *config // gorm writes the pool into it
-	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(pragmas, "&")), &own)
+	g, err := gorm.Open(sqlite.Open("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+strings.Join(append(pragmas, options...), "&")), &own)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite %s: %w", path, err)
 	}

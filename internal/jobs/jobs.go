@@ -53,7 +53,7 @@ type Options struct {
 	At time.Time
 	// After is how long after it was inserted it is tried first.
 	After time.Duration
-	// Once makes a second insert with the same arguments do nothing, also after the first has ended.
+	// Once makes a second insert with the same arguments do nothing, also for a day after the first has ended.
 	Once bool
 }
 

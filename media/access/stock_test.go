@@ -3,12 +3,14 @@ package access_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/testkit"
 	"antiphon/media/access"
 	"antiphon/media/seal"
 	"antiphon/vocab"
@@ -116,13 +118,9 @@ func releaseGrowsForItsBuyers(t *testing.T, database fresh) {
 // awaitSet waits until a grant has a set of fragments.
 func (s *sale) awaitSet(t *testing.T, grant string, set int) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for s.seller.count(t, "grant_sets", "grant_uri = ? AND number = ?", grant, set) == 0 {
-		if time.Now().After(deadline) {
-			t.Fatalf("no set %d of %s", set, grant)
-		}
-		<-time.After(5 * time.Millisecond)
-	}
+	testkit.Until(t, fmt.Sprintf("set %d of %s is there", set, grant), func() bool {
+		return s.seller.count(t, "grant_sets", "grant_uri = ? AND number = ?", grant, set) > 0
+	})
 }
 
 // accept has all proxies take a set of fragments, and returns the grant as it is then.

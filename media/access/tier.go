@@ -130,15 +130,17 @@ func (s *Service) stockTier(ctx context.Context, id, name string, row tierRow, c
 	if err != nil {
 		return nil, err
 	}
+	published, err := s.publishedOf(ctx, row.Artist, row.Whole, chosen)
+	if err != nil {
+		return nil, err
+	}
 	if row.Whole {
-		if chosen, err = s.publishedOf(ctx, row.Artist); err != nil {
-			return nil, err
-		}
+		chosen = published
 	}
 	// What a period holds it keeps to its end, because its key opens it.
 	tracks := have
 	for _, track := range chosen {
-		if len(tracks) < vocab.MaxItems && !slices.Contains(tracks, track) {
+		if len(tracks) < vocab.MaxItems && !slices.Contains(tracks, track) && slices.Contains(published, track) {
 			tracks = append(tracks, track)
 		}
 	}
@@ -148,11 +150,14 @@ func (s *Service) stockTier(ctx context.Context, id, name string, row tierRow, c
 	return s.Stock(ctx, Stock{ID: id, Artist: row.Artist, Kind: KindTier, Name: name, Version: period, Tracks: tracks})
 }
 
-// publishedOf are an artist's published tracks that are sold here, the latest first.
-func (s *Service) publishedOf(ctx context.Context, artist string) ([]string, error) {
+// publishedOf are an artist's published tracks that are sold here, the latest first: all, or those of the chosen ones.
+func (s *Service) publishedOf(ctx context.Context, artist string, all bool, chosen []string) ([]string, error) {
 	var tracks []string
-	err := s.db.Read.WithContext(ctx).Model(&media.Track{}).Where("artist = ? AND state = ?", artist, media.Published).
-		Where("EXISTS (SELECT 1 FROM products p WHERE p.track = tracks.uri)").
+	q := s.db.Read.WithContext(ctx).Model(&media.Track{}).Where("artist = ? AND state = ?", artist, media.Published)
+	if !all {
+		q = q.Where("uri IN ?", chosen)
+	}
+	err := q.Where("EXISTS (SELECT 1 FROM products p WHERE p.track = tracks.uri)").
 		Order("published_at DESC, uri").Limit(vocab.MaxItems).Pluck("uri", &tracks).Error
 	if err != nil {
 		return nil, fmt.Errorf("read tracks of %s: %w", artist, err)

@@ -143,9 +143,13 @@ func TestNetworksAndAgents(t *testing.T) {
 func TestEntriesAreSaidOnce(t *testing.T) {
 	t.Parallel()
 	s := &Service{plays: map[string]*play{}, accounts: map[string]*account{}, orphans: map[string]account{}}
-	line := []byte(`{"l":"lin","s":"AAAAAAAAAAAAAAAAAAAAAA","a":"ada","t":"rain","d":2110,"b":"2026-10-05T12:00:00Z","r":"2026-10-05T12:01:00Z","h":"0-600","o":"played"}`)
+	at := time.Date(2026, 10, 5, 12, 0, 0, 0, time.UTC)
+	said := entry{
+		Listener: "lin", Session: "AAAAAAAAAAAAAAAAAAAAAA", Artist: "ada", Track: "rain", Length: 2110, Started: at.UnixMilli(),
+		Reported: at.Add(time.Minute).UnixMilli(), Heard: "0-600", Source: Played,
+	}
 	for range 3 {
-		if err := s.recall(line); err != nil {
+		if err := s.recall(said); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,9 +157,9 @@ func TestEntriesAreSaidOnce(t *testing.T) {
 	if p == nil || p.heard.Tenths() != 600 || !p.dirty || p.source != Played || s.orphans["lin"].open != 1 || s.orphans["lin"].settled.Minute() != 1 {
 		t.Errorf("%+v, %+v", p, s.orphans)
 	}
-	for _, bad := range []string{"", "{", `{"l":"eve","s":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"s":"x","h":"9-1"}`} {
-		if err := s.recall([]byte(bad)); err == nil {
-			t.Errorf("%s was read", bad)
+	for _, bad := range []entry{{Listener: "eve", Session: said.Session}, {Session: "x", Heard: "9-1"}} {
+		if err := s.recall(bad); err == nil {
+			t.Errorf("%+v was called to mind", bad)
 		}
 	}
 	s.lose("AAAAAAAAAAAAAAAAAAAAAA", p)

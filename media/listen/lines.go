@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -23,8 +26,14 @@ type Line struct {
 	Artists []Credit
 	// Plays have a part in the money, and Seconds were heard in them.
 	Plays, Seconds int64
-	// Dropped and Held are how many plays the rules have marked. While they only report, these are among Plays as well.
-	Dropped, Held int64
+	// HeldPlays are not among these, nor is what was heard in them: Held, which holds them, wants somebody to look. They are
+	// of the first rule that holds any.
+	HeldPlays, HeldSeconds int64
+	Held                   Mark
+	// Dropped are no plays of their own. Those that a rule drops which only tells are among Plays as well.
+	Dropped int64
+	// Noted is the first mark of plays that count all the same; its State is empty when there is none.
+	Noted Mark
 }
 
 // Play is a play as it is judged.
@@ -46,6 +55,9 @@ type Mark struct {
 	Evidence []byte
 }
 
+// givesWay reports whether a mark by a later rule goes before m: m is none, or changes nothing and the other one does.
+func (m Mark) givesWay(to Mark) bool { return m.State == Counted || m.Pays && !to.Pays }
+
 // The states of marks.
 const (
 	Counted = "counted"
@@ -53,8 +65,14 @@ const (
 	Held    = "held"
 )
 
-// Judge says which plays do not count.
+// Judge knows the rules by which plays count, which change with the months.
 type Judge interface {
+	// Rules are those that hold for a UTC day.
+	Rules(ctx context.Context, day time.Time) (Rules, error)
+}
+
+// Rules say which plays of a day do not count.
+type Rules interface {
 	// Listener judges the plays of one member, in any order, and returns a mark for each at its place.
 	Listener(plays []Play) ([]Mark, error)
 	// Outlier returns the mark of the last of daily counts, oldest first, and whether it stands out.
@@ -93,6 +111,12 @@ const (
 // written beside the plays; a second call for the same day finds the same.
 func (s *Service) Lines(ctx context.Context, day time.Time, yield func(Line) error) error {
 	d := &daily{s: s, day: dayOf(day), start: day.UTC().Truncate(24 * time.Hour), yield: yield, pooled: map[string]bool{}, credits: map[string][]Credit{}}
+	if s.judge != nil {
+		var err error
+		if d.rules, err = s.judge.Rules(ctx, d.start); err != nil {
+			return fmt.Errorf("rules of %s: %w", d.day, err)
+		}
+	}
 	if err := d.findOutliers(ctx); err != nil {
 		return err
 	}
@@ -134,6 +158,8 @@ type daily struct {
 	day   string
 	start time.Time
 	yield func(Line) error
+	// rules is nil when all plays count.
+	rules Rules
 	// loud are tracks of which the day stands out.
 	loud    map[string]Mark
 	pooled  map[string]bool
@@ -143,11 +169,11 @@ type daily struct {
 // findOutliers looks for tracks of which the day stands out.
 func (d *daily) findOutliers(ctx context.Context) error {
 	d.loud = map[string]Mark{}
-	if d.s.judge == nil {
+	if d.rules == nil {
 		return nil
 	}
 	var tracks []string
-	err := d.s.db.Read.WithContext(ctx).Model(&trackDay{}).Where("day = ? AND plays >= ?", d.day, d.s.judge.Many()).Order("track").Pluck("track", &tracks).Error
+	err := d.s.db.Read.WithContext(ctx).Model(&trackDay{}).Where("day = ? AND plays >= ?", d.day, d.rules.Many()).Order("track").Pluck("track", &tracks).Error
 	if err != nil {
 		return fmt.Errorf("read days of tracks: %w", err)
 	}
@@ -156,7 +182,7 @@ func (d *daily) findOutliers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if mark, out := d.s.judge.Outlier(series); out {
+		if mark, out := d.rules.Outlier(series); out {
 			d.loud[track] = mark
 		}
 	}
@@ -165,7 +191,7 @@ func (d *daily) findOutliers(ctx context.Context) error {
 
 // series reads counts by day, up to the day, from the first that there is, with zeros between.
 func (d *daily) series(ctx context.Context, q *gorm.DB) ([]int64, error) {
-	days := d.s.judge.Days()
+	days := d.rules.Days()
 	var rows []trackDay
 	err := q.WithContext(ctx).Where("day > ? AND day <= ?", dayOf(d.start.AddDate(0, 0, -days)), d.day).Order("day").Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
@@ -216,20 +242,32 @@ func (d *daily) judge(ctx context.Context, plays []Play) error {
 }
 
 func (l *Line) count(p Play, m Mark) {
-	if m.Pays {
-		l.Plays, l.Seconds = l.Plays+1, l.Seconds+p.Seconds
-	}
-	switch m.State {
-	case Dropped:
+	if m.State == Dropped {
 		l.Dropped++
-	case Held:
-		l.Held++
 	}
+	switch {
+	case m.Pays:
+		l.Plays, l.Seconds = l.Plays+1, l.Seconds+p.Seconds
+		if m.State != Counted {
+			l.Noted = m.first(l.Noted)
+		}
+	case m.State == Held:
+		l.HeldPlays, l.HeldSeconds = l.HeldPlays+1, l.HeldSeconds+p.Seconds
+		l.Held = m.first(l.Held)
+	}
+}
+
+// first is the one of two marks whose rule comes first; other may be none.
+func (m Mark) first(other Mark) Mark {
+	if other.State == "" || cmp.Or(strings.Compare(m.Rule, other.Rule), bytes.Compare(m.Evidence, other.Evidence)) < 0 {
+		return m
+	}
+	return other
 }
 
 // marks are what the rules say of the plays.
 func (d *daily) marks(ctx context.Context, plays []Play) ([]Mark, error) {
-	if d.s.judge == nil {
+	if d.rules == nil {
 		marks := make([]Mark, len(plays))
 		for i := range marks {
 			marks[i] = Mark{State: Counted, Pays: true}
@@ -240,22 +278,22 @@ func (d *daily) marks(ctx context.Context, plays []Play) ([]Mark, error) {
 	if err != nil {
 		return nil, err
 	}
-	marks, err := d.s.judge.Listener(all)
+	marks, err := d.rules.Listener(all)
 	if err != nil {
 		return nil, fmt.Errorf("judge plays of %s: %w", plays[0].Listener, err)
 	}
 	marks = marks[:len(plays)]
 	byArtist := map[string]int64{}
 	for i, p := range plays {
-		if mark, ok := d.loud[p.Track]; ok && marks[i].State == Counted {
+		if mark, ok := d.loud[p.Track]; ok && marks[i].givesWay(mark) {
 			marks[i] = mark
 		}
-		if marks[i].State != Dropped {
+		if marks[i].State != Dropped || marks[i].Pays {
 			byArtist[p.Artist]++
 		}
 	}
 	for artist, n := range byArtist {
-		if n < d.s.judge.Many() {
+		if n < d.rules.Many() {
 			continue
 		}
 		q := d.s.db.Read.Model(&row{}).Select("day, COUNT(*) AS plays").Where("listener = ? AND artist = ? AND counted", plays[0].Listener, artist).Group("day")
@@ -263,9 +301,9 @@ func (d *daily) marks(ctx context.Context, plays []Play) ([]Mark, error) {
 		if err != nil {
 			return nil, err
 		}
-		if mark, out := d.s.judge.Outlier(series); out {
+		if mark, out := d.rules.Outlier(series); out {
 			for i, p := range plays {
-				if p.Artist == artist && marks[i].State == Counted {
+				if p.Artist == artist && marks[i].givesWay(mark) {
 					marks[i] = mark
 				}
 			}

@@ -134,6 +134,8 @@ func TestPlays(t *testing.T) {
 		must(t, r.Keep(t.Context()))
 		r.clock.Advance(30 * time.Second)
 		must(t, r.report(session(3), ticket, 90, "0-900"))
+		// A page of the journal that is damaged takes no other with it.
+		must(t, r.db.Write.Table("play_journal").Create(map[string]any{"id": "damaged", "written_at": noon, "data": []byte("\x07damaged")}).Error)
 		again := openRoom(t, r.dsn, r.clock, nil)
 		if all := again.history(t, lin); all[0].Seconds != 60 {
 			t.Errorf("after the kill: %+v", all[0])

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"bytes"
 	"context"
 	"hash/fnv"
 	"path"
@@ -13,12 +12,15 @@ import (
 // play is one play as it is kept in mind.
 type play struct {
 	listener, artist, track, session string
-	length                           int64 // tenths of seconds
-	started, reported                time.Time
-	heard                            Ranges
-	bytes                            int64
-	// blocks are hashes of names, four bytes each.
-	blocks         []byte
+	// by is the ticket that it was reported with last, which need not be looked at again, and issued when that was signed.
+	by                string
+	issued            time.Time
+	length            int64 // tenths of seconds
+	started, reported time.Time
+	heard             Ranges
+	bytes             int64
+	// blocks are hashes of names.
+	blocks         []uint32
 	network, agent string
 	source         Source
 	// dirty says that there is something to write, and fresh that the journal does not have it either. Written is when it
@@ -70,9 +72,8 @@ const (
 	idle = 15 * time.Minute
 	// recent is how many plays are called to mind with an account.
 	recent = 8
-	// maxBlocks is how many segments of one play are told apart, each by blockSize bytes.
+	// maxBlocks is how many segments of one play are told apart.
 	maxBlocks = 1024
-	blockSize = 4
 )
 
 // account returns what is kept of a listener; the first time it looks into the database.
@@ -129,7 +130,7 @@ func (s *Service) Take(ctx context.Context, text, address, agent string) error {
 		if r.ticket == "" {
 			continue
 		}
-		t, err := s.verify(r.ticket, now)
+		t, err := s.ticketOf(r, now)
 		if err != nil {
 			return err
 		}
@@ -146,6 +147,17 @@ func (s *Service) Take(ctx context.Context, text, address, agent string) error {
 		}
 	}
 	return nil
+}
+
+// ticketOf is the ticket that a report was made with. One play has many reports, and most of them have the same ticket.
+func (s *Service) ticketOf(r report, now time.Time) (ticket, error) {
+	s.mu.Lock()
+	if p := s.plays[r.session]; p != nil && p.by == r.ticket && now.Sub(p.issued) <= ticketLife {
+		defer s.mu.Unlock()
+		return ticket{issued: p.issued, listener: p.listener, artist: p.artist, track: p.track, length: p.length / 10}, nil
+	}
+	s.mu.Unlock()
+	return s.verify(r.ticket, now)
 }
 
 // record puts one report on the play that it is of.
@@ -167,6 +179,9 @@ func (s *Service) record(t ticket, r report, a *account, now time.Time, from fun
 	}
 	if p.listener != t.listener || p.track != t.track {
 		return ErrTicket
+	}
+	if p.by != r.ticket {
+		p.by, p.issued = strings.Clone(r.ticket), t.issued
 	}
 	a.earn(t.issued, now)
 	ran := now.Sub(p.started).Milliseconds()*105/100 + slack - p.heard.Tenths()*100
@@ -219,7 +234,7 @@ func (s *Service) fetched(text, address string, size int64) {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(path.Base(address)))
-	block := h.Sum(nil)
+	block := h.Sum32()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.plays[session]
@@ -227,13 +242,8 @@ func (s *Service) fetched(text, address string, size int64) {
 		return
 	}
 	p.bytes += size
-	for have := range slices.Chunk(p.blocks, blockSize) {
-		if bytes.Equal(have, block) {
-			return
-		}
-	}
-	if len(p.blocks) < blockSize*maxBlocks {
-		p.blocks = append(p.blocks, block...)
+	if len(p.blocks) < maxBlocks && !slices.Contains(p.blocks, block) {
+		p.blocks = append(p.blocks, block)
 	}
 }
 

@@ -1,9 +1,13 @@
 package listen
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -48,10 +52,9 @@ type trackDay struct {
 func (trackDay) TableName() string { return "track_days" }
 
 const (
-	// batch is how many plays one transaction writes, and recallAtOnce how many one statement looks for: SQLite's driver
-	// looks for each parameter among all of them.
-	batch        = 500
-	recallAtOnce = 25
+	// together is how many plays one transaction writes, and batch how many rows one statement.
+	together = 2000
+	batch    = 500
 	// quietFor is how long nothing is reported of a play that has ended, and unwrittenFor how long one may go on unwritten.
 	quietFor     = 45 * time.Second
 	unwrittenFor = 10 * time.Minute
@@ -93,13 +96,15 @@ func (s *Service) writeLocked(ctx context.Context, chosen func(*play) bool) erro
 	if failed != nil {
 		s.again(going)
 	}
-	for len(due) > 0 {
-		n := min(len(due), batch)
-		if err := s.writeSome(ctx, due[:n]); err != nil {
+	// In the order of the indexes, neighbors are written to the same pages.
+	slices.SortFunc(due, func(a, b play) int {
+		return cmp.Or(strings.Compare(a.listener, b.listener), strings.Compare(a.session, b.session))
+	})
+	for some := range slices.Chunk(due, together) {
+		if err := s.writeSome(ctx, some); err != nil {
 			failed = errors.Join(failed, err)
-			s.again(due[:n])
+			s.again(some)
 		}
-		due = due[n:]
 	}
 	s.forget(now)
 	return failed
@@ -119,21 +124,14 @@ func (s *Service) again(plays []play) {
 // writeSome writes plays, with what the table has of them already.
 func (s *Service) writeSome(ctx context.Context, plays []play) error {
 	now := s.now()
-	err := s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		days := map[[2]string]*trackDay{}
-		for n := 0; n < len(plays); n += recallAtOnce {
-			if err := recall(ctx, tx, plays[n:min(n+recallAtOnce, len(plays))]); err != nil {
+		for i := range plays {
+			if err := plays[i].put(tx, days); err != nil {
 				return err
 			}
 		}
-		for _, p := range plays {
-			r := p.row()
-			r.add(p, days)
-			if err := r.put(tx); err != nil {
-				return err
-			}
-		}
-		return addDays(ctx, tx, days)
+		return addDays(tx, days)
 	})
 	if err != nil {
 		return err
@@ -149,16 +147,28 @@ func (s *Service) writeSome(ctx context.Context, plays []play) error {
 	return nil
 }
 
-// put writes the row. One row a statement: of several at once, SQLite would keep a journal for each statement beside that
-// of the transaction, which costs more than reading the text again.
-func (r row) put(tx *gorm.DB) error {
-	err := tx.Exec("INSERT INTO plays (listener, session, artist, track, day, started_at, reported_at, seconds, length, heard, bytes, blocks, network, agent,"+
-		" source, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (listener, session) DO UPDATE SET"+
-		" reported_at = excluded.reported_at, seconds = excluded.seconds, heard = excluded.heard, bytes = excluded.bytes, blocks = excluded.blocks,"+
-		" counted = excluded.counted",
+// put writes a play. Most are new to the table; another is joined with what it has of it: from before this process was
+// started, or by another one. One row a statement: of several at once, SQLite would keep a journal for each statement
+// beside that of the transaction, which costs more than reading the text again.
+func (p *play) put(tx *gorm.DB, days map[[2]string]*trackDay) error {
+	r := p.row()
+	res := tx.Exec("INSERT INTO plays (listener, session, artist, track, day, started_at, reported_at, seconds, length, heard, bytes, blocks, network, agent,"+
+		" source, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (listener, session) DO NOTHING",
 		r.Listener, r.Session, r.Artist, r.Track, r.Day, r.StartedAt, r.ReportedAt, r.Seconds, r.Length, r.Heard, r.Bytes, r.Blocks, r.Network, r.Agent,
-		r.Source, r.Counted).Error
-	return wrap("write play", err)
+		r.Source, r.Counted)
+	if res.Error == nil && res.RowsAffected == 0 {
+		if err := p.recall(tx); err != nil {
+			return err
+		}
+		r = p.row()
+		res = tx.Exec("UPDATE plays SET reported_at = ?, seconds = ?, heard = ?, bytes = ?, blocks = ?, counted = ? WHERE listener = ? AND session = ?",
+			r.ReportedAt, r.Seconds, r.Heard, r.Bytes, r.Blocks, r.Counted, r.Listener, r.Session)
+	}
+	if res.Error != nil {
+		return fmt.Errorf("write play: %w", res.Error)
+	}
+	r.add(*p, days)
+	return nil
 }
 
 // row is how the play stands.
@@ -166,9 +176,26 @@ func (p play) row() row {
 	seconds, length := p.heard.Tenths()/10, p.length/10
 	return row{
 		Listener: p.listener, Session: p.session, Artist: p.artist, Track: p.track, Day: dayOf(p.started), StartedAt: p.started, ReportedAt: p.reported.UTC(),
-		Seconds: seconds, Length: length, Heard: p.heard.String(), Bytes: p.bytes, Blocks: append([]byte{}, p.blocks...), Network: p.network, Agent: p.agent, Source: p.source,
+		Seconds: seconds, Length: length, Heard: p.heard.String(), Bytes: p.bytes, Blocks: blockBytes(p.blocks), Network: p.network, Agent: p.agent, Source: p.source,
 		Counted: p.source == Played && Qualified(seconds, length),
 	}
+}
+
+// blockBytes are blocks as the table has them, four bytes each; blocksOf reads them.
+func blockBytes(blocks []uint32) []byte {
+	out := make([]byte, 0, 4*len(blocks))
+	for _, b := range blocks {
+		out = binary.BigEndian.AppendUint32(out, b)
+	}
+	return out
+}
+
+func blocksOf(raw []byte) []uint32 {
+	out := make([]uint32, 0, len(raw)/4)
+	for one := range slices.Chunk(raw[:len(raw)/4*4], 4) {
+		out = append(out, binary.BigEndian.Uint32(one))
+	}
+	return out
 }
 
 // add adds to the track's day what the play has become more.
@@ -188,27 +215,18 @@ func (r row) add(p play, days map[[2]string]*trackDay) {
 	}
 }
 
-// recall joins plays with what the table has of them: from before this process was started, or by another one.
-func recall(ctx context.Context, tx *gorm.DB, plays []play) error {
-	keys := make([][]any, len(plays))
-	place := map[[2]string]int{}
-	for i, p := range plays {
-		keys[i] = []any{p.listener, p.session}
-		place[[2]string{p.listener, p.session}] = i
+// recall joins a play with what the table has of it.
+func (p *play) recall(tx *gorm.DB) error {
+	var r row
+	if err := tx.Where("listener = ? AND session = ?", p.listener, p.session).Take(&r).Error; err != nil {
+		return fmt.Errorf("read play: %w", err)
 	}
-	var found []row
-	if err := tx.WithContext(ctx).Where("(listener, session) IN ?", keys).Find(&found).Error; err != nil {
-		return fmt.Errorf("read plays: %w", err)
+	before, err := r.recalled()
+	if err != nil {
+		return err
 	}
-	for _, r := range found {
-		p := &plays[place[[2]string{r.Listener, r.Session}]]
-		before, err := r.recalled()
-		if err != nil {
-			return err
-		}
-		p.join(before)
-		p.stored = counts{r.Counted, r.Seconds}
-	}
+	p.join(before)
+	p.stored = counts{r.Counted, r.Seconds}
 	return nil
 }
 
@@ -230,14 +248,14 @@ func (r row) recalled() (play, error) {
 	}
 	return play{
 		listener: r.Listener, artist: r.Artist, track: r.Track, session: r.Session, length: 10 * r.Length, started: r.StartedAt.UTC(),
-		reported: r.ReportedAt.UTC(), heard: heard, bytes: r.Bytes, blocks: r.Blocks, network: r.Network, agent: r.Agent, source: r.Source,
+		reported: r.ReportedAt.UTC(), heard: heard, bytes: r.Bytes, blocks: blocksOf(r.Blocks), network: r.Network, agent: r.Agent, source: r.Source,
 	}, nil
 }
 
 // addDays adds plays and seconds to the days of tracks.
-func addDays(ctx context.Context, tx *gorm.DB, days map[[2]string]*trackDay) error {
+func addDays(tx *gorm.DB, days map[[2]string]*trackDay) error {
 	for _, d := range days {
-		err := tx.WithContext(ctx).Exec("INSERT INTO track_days (track, artist, day, plays, seconds) VALUES (?, ?, ?, ?, ?)"+
+		err := tx.Exec("INSERT INTO track_days (track, artist, day, plays, seconds) VALUES (?, ?, ?, ?, ?)"+
 			" ON CONFLICT (track, day) DO UPDATE SET plays = track_days.plays + excluded.plays, seconds = track_days.seconds + excluded.seconds",
 			d.Track, d.Artist, d.Day, d.Plays, d.Seconds).Error
 		if err != nil {

@@ -263,13 +263,43 @@ func TestReportOnly(t *testing.T) {
 		{anomaly.Counted, "", true, true}, {anomaly.Dropped, anomaly.R0Short, false, false}, {anomaly.Dropped, anomaly.R1Overlap, true, false},
 		{anomaly.Held, anomaly.R6Outlier, true, false},
 	} {
-		policy.ReportOnly = true
+		policy.ReportOnly = policy.Rules
 		if policy.Pays(anomaly.Verdict{State: c.state, Rule: c.rule}) != c.watched {
 			t.Errorf("%s %s while watching", c.state, c.rule)
 		}
-		policy.ReportOnly = false
+		policy.ReportOnly = nil
 		if policy.Pays(anomaly.Verdict{State: c.state, Rule: c.rule}) != c.strict {
 			t.Errorf("%s %s", c.state, c.rule)
+		}
+	}
+}
+
+// Each rule is applied, only tells, or is not there; what only tells hides nothing from those that are applied.
+func TestRuleByRule(t *testing.T) {
+	t.Parallel()
+	// Two plays at once, then stubs for three days without a night.
+	plays := append([]anomaly.Play{play(0), play(1, of("bob", "x"))}, each(row(26*4, 300, 3600*7/10, heard(31, 211)))...)
+	all := anomaly.V1().Rules
+	for _, c := range []struct {
+		name        string
+		rules, only []anomaly.Rule
+		want        map[string]int
+	}{
+		{"all applied", all, nil, map[string]int{"dropped R1": 1, "held R4": 105}},
+		{"R4 only tells, and R5 holds what it can", all, []anomaly.Rule{anomaly.R4Sleepless}, map[string]int{"dropped R1": 1, "held R4": 1, "held R5": 104}},
+		{"R5 only tells", all, []anomaly.Rule{anomaly.R5Stubs}, map[string]int{"dropped R1": 1, "held R4": 105}},
+		{"R1 only tells, and R4 holds its play too", all, []anomaly.Rule{anomaly.R1Overlap}, map[string]int{"held R4": 106}},
+		{"without R1 and R4", []anomaly.Rule{anomaly.R0Short, anomaly.R5Stubs}, nil, map[string]int{"held R5": 105, "counted": 1}},
+		{"none", nil, nil, map[string]int{"counted": 106}},
+	} {
+		policy := anomaly.V1()
+		policy.Rules, policy.ReportOnly, policy.ManyPlays = c.rules, c.only, 30
+		verdicts, err := anomaly.Judge(policy, plays, anomaly.Facts{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := marks(verdicts); fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

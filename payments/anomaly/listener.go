@@ -51,24 +51,28 @@ func drop(policy Policy, plays []Play, at []int, verdicts []Verdict) []int {
 		hours   hours
 		repeats = map[trackDay]int64{}
 	)
-	refuse := func(i int, rule Rule, because []Play, facts ...string) {
-		verdicts[i] = Verdict{Dropped, rule, policy.Version, evidence(rule, policy, append(because, plays[i]), facts...)}
+	// refuse reports whether the play is gone: it goes on when the rule only tells, as if it had said nothing.
+	refuse := func(i int, rule Rule, because []Play, facts ...string) bool {
+		if !policy.Applies(rule) {
+			return false
+		}
+		tells := policy.Tells(rule)
+		if !tells || verdicts[i].State == Counted {
+			verdicts[i] = Verdict{Dropped, rule, policy.Version, evidence(rule, policy, append(because, plays[i]), facts...)}
+		}
+		return !tells
 	}
 	for _, i := range at {
 		p := plays[i]
+		verdicts[i] = Verdict{State: Counted, Policy: policy.Version}
 		key := trackDay{p.Track, p.day()}
 		full, isFull := hours.full(policy, p)
 		switch {
-		case !policy.Qualified(p.Seconds, p.Length) || p.Listener == p.Artist:
-			refuse(i, R0Short, nil)
-		case last >= 0 && p.from() < plays[last].until()-policy.Grace:
-			refuse(i, R1Overlap, []Play{plays[last]})
-		case isFull:
-			refuse(i, R2Hour, nil, fmt.Sprintf("%d seconds from %d on", full.sum, full.from))
-		case repeats[key] >= policy.PerTrackDay:
-			refuse(i, R3Repeat, nil)
+		case (!policy.Qualified(p.Seconds, p.Length) || p.Listener == p.Artist) && refuse(i, R0Short, nil):
+		case last >= 0 && p.from() < plays[last].until()-policy.Grace && refuse(i, R1Overlap, []Play{plays[last]}):
+		case isFull && refuse(i, R2Hour, nil, fmt.Sprintf("%d seconds from %d on", full.sum, full.from)):
+		case repeats[key] >= policy.PerTrackDay && refuse(i, R3Repeat, nil):
 		default:
-			verdicts[i] = Verdict{State: Counted, Policy: policy.Version}
 			kept = append(kept, i)
 			hours.add(policy, p)
 			repeats[key]++
@@ -180,15 +184,22 @@ func holdStubs(policy Policy, plays []Play, kept []int, verdicts []Verdict) {
 	}
 }
 
-// hold holds plays that no earlier rule has marked; all of them are the evidence.
+// hold holds plays that no earlier rule has marked; all of them are the evidence. A rule that changes something also takes
+// those that were marked by one that only tells.
 func hold(policy Policy, rule Rule, plays []Play, which []int, verdicts []Verdict, facts ...string) {
+	if !policy.Applies(rule) {
+		return
+	}
 	seen := make([]Play, len(which))
 	for n, i := range which {
 		seen[n] = plays[i]
 	}
-	v := Verdict{Held, rule, policy.Version, evidence(rule, policy, seen, facts...)}
+	mark(policy, Verdict{Held, rule, policy.Version, evidence(rule, policy, seen, facts...)}, which, verdicts)
+}
+
+func mark(policy Policy, v Verdict, which []int, verdicts []Verdict) {
 	for _, i := range which {
-		if verdicts[i].State == Counted {
+		if old := verdicts[i]; old.State == Counted || policy.Tells(old.Rule) && !policy.Tells(v.Rule) {
 			verdicts[i] = v
 		}
 	}

@@ -24,6 +24,9 @@ func JudgeNode(policy Policy, node Node, others []Node) (reasons []string, err e
 			return nil, fmt.Errorf("%w: figures %+v", ErrInvalid, n)
 		}
 	}
+	if !policy.Applies(R9Node) {
+		return nil, nil
+	}
 	if compareProducts(node.Listeners, whole, node.Payments, policy.NodePaidBP) > 0 {
 		reasons = append(reasons, fmt.Sprintf("%d listeners for %d payments", node.Listeners, node.Payments))
 	}
@@ -62,32 +65,4 @@ func product(a, b, c int64) [3]uint64 {
 	top, middle := bits.Mul64(high, uint64(c))
 	middle, over := bits.Add64(middle, carry, 0)
 	return [3]uint64{top + over, middle, bottom}
-}
-
-// Scale applies the monthly part of R3: counts of one listener that sum to more than most are made smaller so that they do
-// not. None that was smaller than another becomes the larger one, equal ones stay equal, and what is lost in rounding
-// is lost: it is less than one for each count. Counts may be plays, with [Policy].PerMonth, or any unit of them, with
-// as many units.
-func Scale(most int64, counts []int64) ([]int64, error) {
-	var sum uint64
-	for _, n := range counts {
-		if n < 0 || uint64(n) > 1<<62-sum {
-			return nil, fmt.Errorf("%w: counts of %d sum beyond 2^62", ErrInvalid, n)
-		}
-		sum += uint64(n)
-	}
-	if most < 0 {
-		return nil, fmt.Errorf("%w: scaled to %d", ErrInvalid, most)
-	}
-	out := slices.Clone(counts)
-	if sum <= uint64(most) {
-		return out, nil
-	}
-	for i, n := range counts {
-		// n <= sum, so the quotient is at most most and fits.
-		high, low := bits.Mul64(uint64(most), uint64(n))
-		quotient, _ := bits.Div64(high, low, sum)
-		out[i] = int64(quotient)
-	}
-	return out, nil
 }

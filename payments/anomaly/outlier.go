@@ -59,13 +59,16 @@ func median(values []float64) float64 {
 // holdOutliers applies R6 to the plays that were not dropped: day by day for each listener with an artist, and for each
 // track.
 func holdOutliers(policy Policy, plays []Play, at []int, verdicts []Verdict) {
+	if !policy.Applies(R6Outlier) {
+		return
+	}
 	byPair := func(p Play) [2]string { return [2]string{p.Listener, p.Artist} }
 	byTrack := func(p Play) [2]string { return [2]string{p.Track} }
 	for _, key := range []func(Play) [2]string{byPair, byTrack} {
 		days := map[[2]string]map[int64][]int{}
 		var keys [][2]string
 		for _, i := range at {
-			if verdicts[i].State == Dropped {
+			if policy.gone(verdicts[i]) {
 				continue
 			}
 			k := key(plays[i])
@@ -105,7 +108,7 @@ func holdDays(policy Policy, plays []Play, days map[int64][]int, verdicts []Verd
 // JudgeDay is [Outlier] as a verdict: of all plays of the series' last day that no other rule has marked. Its evidence is
 // the series.
 func JudgeDay(policy Policy, daily []int64) (Verdict, bool) {
-	if _, held := Outlier(policy, daily); !held {
+	if _, held := Outlier(policy, daily); !held || !policy.Applies(R6Outlier) {
 		return Verdict{State: Counted, Policy: policy.Version}, false
 	}
 	return Verdict{Held, R6Outlier, policy.Version, evidence(R6Outlier, policy, nil, series(daily))}, true

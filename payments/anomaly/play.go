@@ -5,7 +5,8 @@
 // was no play of its own, what is held waits for somebody to look at it. Who divides the money is payments/royalty.
 //
 // Begin with [V1] and [Judge], which has all plays of a month in hand. A room that has more than fit into memory calls
-// [JudgeListener] for one listener after the other and [Outlier] for the days that are large enough for it.
+// [JudgeListener] for one listener after the other, [JudgeDay] for the days that are large enough for it, and gives a
+// [Crowd] what each listener heard in the month.
 package anomaly
 
 import (

@@ -112,44 +112,6 @@ func checkHours(t *rapid.T, plays []anomaly.Play) {
 	}
 }
 
-func TestScale(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		counts := rapid.SliceOfN(rapid.Int64Range(0, 1<<40), 0, 50).Draw(t, "counts")
-		most := rapid.Int64Range(0, 1<<41).Draw(t, "most")
-		scaled, err := anomaly.Scale(most, counts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var before, sum int64
-		for i, n := range scaled {
-			before, sum = before+counts[i], sum+n
-			if n > counts[i] || n < 0 {
-				t.Fatalf("%d became %d", counts[i], n)
-			}
-			for j, m := range scaled {
-				if counts[i] > counts[j] && n < m || counts[i] == counts[j] && n != m {
-					t.Fatalf("%d and %d became %d and %d", counts[i], counts[j], n, m)
-				}
-			}
-		}
-		if sum > most || before > most && sum < most-int64(len(counts)) || before <= most && sum != before {
-			t.Fatalf("%d became %d, with at most %d", before, sum, most)
-		}
-		if again, err := anomaly.Scale(most, scaled); err != nil || !slices.Equal(again, scaled) {
-			t.Fatalf("scaled twice: %v, %v", again, err)
-		}
-	})
-	if got, err := anomaly.Scale(1000, []int64{1500, 400, 100}); err != nil || !slices.Equal(got, []int64{750, 200, 50}) {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, bad := range [][]int64{{-1}, {1 << 62, 1 << 62}} {
-		if _, err := anomaly.Scale(1000, bad); err == nil {
-			t.Errorf("%v was scaled", bad)
-		}
-	}
-}
-
 // FuzzJudge reads plays from bytes: whatever stands there, judging ends, refuses what cannot be, and says the same twice.
 func FuzzJudge(f *testing.F) {
 	f.Add([]byte{})

@@ -3,6 +3,8 @@ package anomaly
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"io"
 	"slices"
 )
 
@@ -45,7 +47,8 @@ const (
 	R9Node Rule = "R9"
 )
 
-// Verdict is what the rules say of a play: the first one, in their order, that marks it.
+// Verdict is what the rules say of a play: the first one, in their order, that marks it. One that changes something goes
+// before all that only tell.
 type Verdict struct {
 	State State
 	Rule  Rule
@@ -58,39 +61,53 @@ type Verdict struct {
 
 // Pays reports whether a play with this verdict has a part in the money.
 func (p Policy) Pays(v Verdict) bool {
-	return v.State == Counted || p.ReportOnly && v.Rule != R0Short
+	return v.State == Counted || p.Tells(v.Rule)
 }
+
+// gone reports whether a play with this verdict is one that no later rule looks at.
+func (p Policy) gone(v Verdict) bool { return v.State == Dropped && !p.Tells(v.Rule) }
 
 // evidence hashes a rule, a policy and the plays that the rule looked at, whatever their order, and facts beside them.
 func evidence(rule Rule, policy Policy, plays []Play, facts ...string) [sha256.Size]byte {
 	h := sha256.New()
-	word := func(s string) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
-	}
-	number := func(i int64) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(i))
-		h.Write(n[:])
-	}
-	word("antiphon/anomaly/1")
-	word(string(rule))
-	number(int64(policy.Version))
-	sorted := slices.Clone(plays)
-	slices.SortFunc(sorted, compare)
-	number(int64(len(sorted)))
-	for _, p := range sorted {
-		for _, s := range []string{p.Listener, p.Artist, p.Track, p.Session, p.Network, p.Agent} {
-			word(s)
-		}
-		number(p.Start.UTC().UnixMilli())
-		number(p.Seconds)
-		number(p.Length)
-	}
+	word(h, "antiphon/anomaly/1")
+	word(h, string(rule))
+	number(h, int64(policy.Version))
+	hashPlays(h, plays)
 	for _, f := range facts {
-		word(f)
+		word(h, f)
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// digest hashes plays, whatever their order.
+func digest(plays []Play) [sha256.Size]byte {
+	h := sha256.New()
+	hashPlays(h, plays)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func hashPlays(h hash.Hash, plays []Play) {
+	sorted := slices.Clone(plays)
+	slices.SortFunc(sorted, compare)
+	number(h, int64(len(sorted)))
+	for _, p := range sorted {
+		for _, s := range []string{p.Listener, p.Artist, p.Track, p.Session, p.Network, p.Agent} {
+			word(h, s)
+		}
+		number(h, p.Start.UTC().UnixMilli())
+		number(h, p.Seconds)
+		number(h, p.Length)
+	}
+}
+
+func word(h hash.Hash, s string) {
+	number(h, int64(len(s)))
+	_, _ = io.WriteString(h, s)
+}
+
+func number(h hash.Hash, i int64) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(i))
+	_, _ = h.Write(n[:])
 }

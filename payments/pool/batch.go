@@ -90,14 +90,14 @@ func (s *Service) post(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("read batch %s: %w", id, err)
 	}
-	if rows, err = s.inTime(ctx, rows); err != nil {
-		return err
-	}
 	lines, err := s.lines(ctx, rows)
 	if err != nil {
 		return err
 	}
 	if lines, err = s.missing(ctx, lines); err != nil {
+		return err
+	}
+	if lines, err = s.inTime(ctx, rows, lines); err != nil {
 		return err
 	}
 	if len(lines) > 0 {
@@ -114,17 +114,23 @@ func (s *Service) post(ctx context.Context, id string) error {
 	})
 }
 
-// inTime leaves out payments for months that the ledger has closed, because this instance was down for days: they become
-// credit, and pay for the month that is now.
-func (s *Service) inTime(ctx context.Context, rows []Payment) ([]Payment, error) {
+// inTime leaves out the lines of payments for months that the ledger has closed, because this instance was down for days:
+// they become credit, and pay for the month that is now.
+func (s *Service) inTime(ctx context.Context, rows []Payment, lines []contract.Subscription) ([]contract.Subscription, error) {
 	now := s.utc()
-	closed := func(p Payment) bool { return !now.Before(p.Month.Next().Start().Add(Grace)) }
-	if !slices.ContainsFunc(rows, closed) {
-		return rows, nil
+	closed := func(line contract.Subscription) bool { return !now.Before(line.Month.Next().Start().Add(Grace)) }
+	late := map[string]bool{}
+	for _, line := range lines {
+		if closed(line) {
+			late[line.PaymentHash] = true
+		}
+	}
+	if len(late) == 0 {
+		return lines, nil
 	}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		for _, p := range rows {
-			if !closed(p) {
+			if !late[p.Hash] {
 				continue
 			}
 			err := tx.Model(&Payment{}).Where("hash = ? AND state = ? AND posted_at IS NULL", p.Hash, Counted).
@@ -139,7 +145,7 @@ func (s *Service) inTime(ctx context.Context, rows []Payment) ([]Payment, error)
 		}
 		return nil
 	})
-	return slices.DeleteFunc(rows, closed), err
+	return slices.DeleteFunc(lines, closed), err
 }
 
 // lines are payments as the ledger has them, in the order of month and pseudonym, which tells nothing of who came when.

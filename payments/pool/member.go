@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/payments"
 	"antiphon/payments/royalty"
 )
@@ -63,7 +64,7 @@ func membership(tx *gorm.DB, listener string) (Membership, error) {
 // once. Twice is once.
 func (s *Service) Join(ctx context.Context, listener string) error {
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		m, err := membership(tx, listener)
+		m, err := membership(db.Locked(tx), listener)
 		if errors.Is(err, ErrNotFound) {
 			now := s.utc()
 			m = Membership{Listener: listener, State: Asked, JoinedAt: now, UpdatedAt: now}
@@ -94,13 +95,24 @@ func (s *Service) Join(ctx context.Context, listener string) error {
 // Cancel ends a membership: what was paid runs to the end of its month, and nothing is asked for any more. Twice is once.
 func (s *Service) Cancel(ctx context.Context, listener string) error {
 	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		m, err := membership(tx, listener)
+		m, err := membership(db.Locked(tx), listener)
 		if err != nil || m.State == Ending || m.State == Ended {
 			return err
 		}
 		m.Words = ""
 		return s.move(tx, &m, m.State.canceled())
 	})
+}
+
+// Leave removes inside tx the membership of a listener who is going, and what was asked for it. Payments stay, because
+// others are owed a part of them, and so does what may have to be given back.
+func Leave(ctx context.Context, tx *gorm.DB, listener string) error {
+	for _, table := range []any{&Membership{}, &Question{}} {
+		if err := tx.WithContext(ctx).Where("listener = ?", listener).Delete(table).Error; err != nil {
+			return fmt.Errorf("end membership of %s: %w", listener, err)
+		}
+	}
+	return nil
 }
 
 // Invoice is what a listener has to pay now: the demand that is still open, or a new one. ErrState says that nothing is to

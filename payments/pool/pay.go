@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/payments"
 	"antiphon/payments/amount"
 	"antiphon/payments/royalty"
@@ -89,7 +90,7 @@ func paymentOf(o payments.Order, hash string, units amount.Units, at time.Time) 
 // take has a payment buy the month in which it became final, or keeps it for a later one when that is paid already.
 func (s *Service) take(ctx context.Context, tx *gorm.DB, p Payment, unusual string) error {
 	month := royalty.MonthOf(p.FinalAt)
-	m, err := membership(tx, p.Listener)
+	m, err := membership(db.Locked(tx), p.Listener)
 	if errors.Is(err, ErrNotFound) {
 		// The account is gone since it was asked to pay.
 		p.State = Owed

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/payments/ledger/contract"
 )
@@ -41,7 +42,7 @@ func (s *Service) Reverse(ctx context.Context, hash string) error {
 		if err := s.Jobs.Insert(ctx, tx, postReversal{Hash: hash}); err != nil || !bought {
 			return err
 		}
-		m, err := membership(tx, p.Listener)
+		m, err := membership(db.Locked(tx), p.Listener)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/payments"
 	"antiphon/payments/royalty"
 )
@@ -44,16 +45,24 @@ func (s *Service) Round(ctx context.Context) error {
 // each calls fn with the memberships that query selects, some hundred in a transaction, until there are none left: fn moves
 // what it is given out of the query.
 func (s *Service) each(ctx context.Context, query func(tx *gorm.DB) *gorm.DB, fn func(ctx context.Context, tx *gorm.DB, m Membership) error) error {
-	for ctx.Err() == nil {
+	look := func(tx *gorm.DB) ([]Membership, error) {
 		var rows []Membership
-		if err := query(s.DB.Read.WithContext(ctx)).Order("listener").Limit(round).Find(&rows).Error; err != nil {
-			return fmt.Errorf("look for memberships: %w", err)
+		if err := query(tx).Order("listener").Limit(round).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("look for memberships: %w", err)
 		}
-		if len(rows) == 0 {
-			return nil
+		return rows, nil
+	}
+	for ctx.Err() == nil {
+		if rows, err := look(s.DB.Read.WithContext(ctx)); err != nil || len(rows) == 0 {
+			return err
 		}
 		moved := 0
 		err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			// Who has paid meanwhile is not among them any more.
+			rows, err := look(db.Locked(tx))
+			if err != nil {
+				return err
+			}
 			for _, m := range rows {
 				err := fn(ctx, tx, m)
 				if errors.Is(err, ErrState) {

@@ -266,16 +266,12 @@ func TestOwnNodePays(t *testing.T) {
 // until waits for a state with words.
 func (w *world) until(t *testing.T, id string, state purchase.State) purchase.Purchase {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for range 4000 {
-		if p := w.read(t, id); p.State == state && p.Words != "" {
-			return p
-		}
-		<-tick.C
-	}
-	t.Fatalf("purchase never became %s", state)
-	return purchase.Purchase{}
+	var p purchase.Purchase
+	testkit.Until(t, "the purchase is "+string(state), func() bool {
+		p = w.read(t, id)
+		return p.State == state && p.Words != ""
+	})
+	return p
 }
 
 func must(t *testing.T, err error) {

@@ -201,7 +201,11 @@ func Examine(ctx context.Context, r contract.Reader, month royalty.Month, node s
 	if err != nil {
 		return nil, err
 	}
-	reasons, err := anomaly.JudgeNode(anomaly.V1(), mine, others)
+	policy, err := contract.PolicyFor(ctx, r, month)
+	if err != nil {
+		return nil, err
+	}
+	reasons, err := anomaly.JudgeNode(Rules(policy), mine, others)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
@@ -93,9 +92,8 @@ func (s *Service) collect(ctx context.Context, day time.Time, policy contract.Po
 			return fmt.Errorf("write lines: %w", err)
 		}
 		if len(decisions) > 0 {
-			// The first rule that held a pair in a month is the one that is looked at.
-			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(decisions, pageLines/4).Error; err != nil {
-				return fmt.Errorf("write decisions: %w", err)
+			if err := writeDecisions(tx, decisions); err != nil {
+				return err
 			}
 		}
 		return tx.Create(&d).Error
@@ -119,7 +117,11 @@ func (s *Service) rows(ctx context.Context, tx *gorm.DB, month royalty.Month, da
 		for _, part := range []struct {
 			held           bool
 			plays, seconds int64
-		}{{false, h.Plays, h.Seconds}, {true, h.HeldPlays, h.HeldSeconds}} {
+			rule, evidence string
+		}{
+			{held: false, plays: h.Plays, seconds: h.Seconds, rule: h.Note, evidence: h.NoteEvidence},
+			{held: true, plays: h.HeldPlays, seconds: h.HeldSeconds, rule: h.Rule, evidence: h.Evidence},
+		} {
 			if part.plays == 0 {
 				continue
 			}
@@ -136,8 +138,8 @@ func (s *Service) rows(ctx context.Context, tx *gorm.DB, month royalty.Month, da
 					return nil, nil, err
 				}
 				rows = append(rows, row{day, part.held, []byte(line.String()), c.Artist})
-				if part.held {
-					decisions = append(decisions, s.suspect(policy, month, pseudonym, c.Artist, h.Rule, h.Evidence))
+				if part.rule != "" {
+					decisions = append(decisions, s.suspect(policy, month, pseudonym, c.Artist, part.rule, part.evidence))
 				}
 			}
 		}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"antiphon/payments/anomaly"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/royalty"
 )
@@ -35,8 +35,9 @@ type Decision struct {
 	Policy   int
 	Evidence string
 	State    DecisionState
-	// Appeal are the words of somebody who says that it is wrong.
-	Appeal    string
+	// Appeal are the words of those who say that it is wrong.
+	Appeal Words
+	// DecidedBy is the name of who decided, "time" when nobody did before the final statement, empty before.
 	DecidedBy string
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
@@ -49,7 +50,7 @@ func (s *Service) suspect(policy contract.Policy, month royalty.Month, pseudonym
 	d := Decision{
 		Month: month, Pseudonym: pseudonym, Artist: artist, Rule: rule, Policy: policy.Version, Evidence: evidence, State: Held, UpdatedAt: s.Now().UTC(),
 	}
-	if slices.Contains(policy.ReportOnly, rule) {
+	if Rules(policy).Tells(anomaly.Rule(rule)) {
 		d.State = Noted
 	}
 	return d
@@ -71,18 +72,38 @@ func (s *Service) suspectAll(ctx context.Context, month royalty.Month, policy co
 		return err
 	}
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		var decisions []Decision
 		for _, x := range all {
 			pseudonym, err := s.Pseudonyms.Of(ctx, tx, month, x.Listener)
 			if err != nil {
 				return err
 			}
-			d := s.suspect(policy, month, pseudonym, x.Artist, x.Rule, x.Evidence)
-			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&d).Error; err != nil {
-				return fmt.Errorf("write decision: %w", err)
-			}
+			decisions = append(decisions, s.suspect(policy, month, pseudonym, x.Artist, x.Rule, x.Evidence))
 		}
-		return nil
+		return writeDecisions(tx, decisions)
 	})
+}
+
+// writeDecisions writes what rules say of pairs. The first rule that held a pair in a month is the one that is looked at;
+// a note gives way to it, and what people have decided stays.
+func writeDecisions(tx *gorm.DB, decisions []Decision) error {
+	first := map[Pair]int{}
+	var rows []Decision
+	for _, d := range decisions {
+		pair := Pair{d.Pseudonym, d.Artist}
+		if at, known := first[pair]; !known {
+			first[pair] = len(rows)
+			rows = append(rows, d)
+		} else if rows[at].State == Noted && d.State == Held {
+			rows[at] = d
+		}
+	}
+	err := tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "month"}, {Name: "pseudonym"}, {Name: "artist"}},
+		DoUpdates: clause.AssignmentColumns([]string{"rule", "policy", "evidence", "state", "updated_at"}),
+		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("report_decisions.state = ? AND excluded.state = ?", Noted, Held)}},
+	}).CreateInBatches(rows, pageLines/4).Error
+	return wrap("write decisions", err)
 }
 
 // Decisions are those of a month, in order; only those in the given states when there are any.
@@ -104,27 +125,12 @@ func (s *Service) Decide(ctx context.Context, month royalty.Month, pseudonym, ar
 	if state != Paid && state != Removed && state != Held {
 		return fmt.Errorf("%w: to %q", ErrUnknown, state)
 	}
-	return s.change(ctx, month, pseudonym, artist, map[string]any{"state": state, "decided_by": by})
-}
-
-// Appeal keeps the words of somebody who says that a decision is wrong, for who decides.
-func (s *Service) Appeal(ctx context.Context, month royalty.Month, pseudonym, artist, words string) error {
-	const most = 2000
-	if len(words) > most {
-		words = words[:most]
-	}
-	return s.change(ctx, month, pseudonym, artist, map[string]any{"appeal": words})
-}
-
-func (s *Service) change(ctx context.Context, month royalty.Month, pseudonym, artist string, values map[string]any) error {
-	if _, err := contract.Finally(ctx, s.Book, month, s.config.Node); err == nil {
-		return fmt.Errorf("%w: %s is final", contract.ErrLate, month)
-	} else if !errors.Is(err, contract.ErrUnknown) {
+	if err := s.notFinal(ctx, month); err != nil {
 		return err
 	}
-	values["updated_at"] = s.Now().UTC()
 	res := s.DB.Write.WithContext(ctx).Model(&Decision{}).
-		Where("month = ? AND pseudonym = ? AND artist = ? AND state <> ?", month, pseudonym, artist, Noted).Updates(values)
+		Where("month = ? AND pseudonym = ? AND artist = ? AND state <> ?", month, pseudonym, artist, Noted).
+		Updates(map[string]any{"state": state, "decided_by": by, "updated_at": s.Now().UTC()})
 	if res.Error != nil {
 		return fmt.Errorf("write decision: %w", res.Error)
 	}

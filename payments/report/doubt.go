@@ -14,7 +14,7 @@ import (
 // reported are not proved; and the day of a listener with an artist that stands out from the days before (R6 of the
 // policy) is not paid. Everybody who has the same lines and the same ledger gets the same answer.
 func (m Month) Doubtful(artist string) (exclude func(day string, l royalty.Line) bool, err error) {
-	policy := anomaly.V1()
+	policy := Rules(m.Policy)
 	altered := map[string]bool{}
 	// plays are those of each listener with the artist, by day of the month.
 	plays := map[string]*[maxDays + 1]int64{}
@@ -56,7 +56,7 @@ func (m Month) Doubtful(artist string) (exclude func(day string, l royalty.Line)
 			if first == 0 && counts[day] > 0 {
 				first = day
 			}
-			if counts[day] < policy.OutlierPlays {
+			if counts[day] < policy.OutlierPlays || !policy.Applies(anomaly.R6Outlier) {
 				continue
 			}
 			if _, out := anomaly.Outlier(policy, counts[first:day+1]); out {

@@ -28,6 +28,7 @@ func Explain(err error) string {
 		{contract.ErrUnknown, "The ledger does not know it: a node, a policy, a report or a dispute is missing."},
 		{contract.ErrCaller, "This instance may not say that."},
 		{contract.ErrFrivolous, "Whoever opens this has lost too many disputes of late, and has to wait."},
+		{contract.ErrInvalid, "The ledger does not take these figures: one is missing or out of bounds. Nothing was written."},
 		{contract.ErrState, "The dispute is past that step."},
 	} {
 		if errors.Is(err, e.is) {

@@ -35,9 +35,12 @@ type Heard struct {
 	// Artists have shares that sum to 10,000 basis points.
 	Artists []royalty.Share
 	// Plays count, and Seconds are those of them. HeldPlays and HeldSeconds are not among these: rules hold them until
-	// somebody has looked; Rule names the first. Dropped are no plays.
+	// somebody has looked; Rule names the first, Evidence is the hash of what it looked at, as hexadecimal digits. Dropped
+	// are no plays.
 	Plays, Seconds, HeldPlays, HeldSeconds, Dropped int64
 	Rule, Evidence                                  string
+	// Note is the first rule that has marked some of Plays and only tells; empty when there is none.
+	Note, NoteEvidence string
 }
 
 // ListenSource knows what was heard.

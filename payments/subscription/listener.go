@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/db"
 	"antiphon/payments/amount"
 	"antiphon/payments/purchase"
 )
@@ -62,7 +63,7 @@ func (s *Service) Join(ctx context.Context, j Joining) (Held, purchase.Purchase,
 	var h Held
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var err error
-		h, err = one(tx.Where("listener = ? AND tier = ?", j.Listener, j.Tier))
+		h, err = one(db.Locked(tx).Where("listener = ? AND tier = ?", j.Listener, j.Tier))
 		now, known := s.utc(), err == nil
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -112,7 +113,7 @@ func (s *Service) Join(ctx context.Context, j Joining) (Held, purchase.Purchase,
 // Cancel ends a subscription with what was paid, and the standing order with it.
 func (s *Service) Cancel(ctx context.Context, listener, id string) error {
 	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		h, err := one(tx.Where("listener = ? AND id = ?", listener, id))
+		h, err := one(db.Locked(tx).Where("listener = ? AND id = ?", listener, id))
 		if err != nil {
 			return err
 		}
@@ -141,7 +142,7 @@ func (s *Service) Confirmed(tx *gorm.DB, artist, offer, uri string) error {
 
 // Refused notes inside tx that the seller does not want this listener's wish, and why.
 func (s *Service) Refused(tx *gorm.DB, artist, offer, words string) error {
-	h, err := one(tx.Where("artist = ? AND offer = ?", artist, offer))
+	h, err := one(db.Locked(tx).Where("artist = ? AND offer = ?", artist, offer))
 	if err != nil {
 		return err
 	}
@@ -202,26 +203,15 @@ func (s *Service) of(ctx context.Context, tx *gorm.DB, artist, listener, agreeme
 	if err != nil {
 		return Held{}, bought, err
 	}
-	h, err := one(tx.Where("listener = ? AND tier = ?", listener, bought.Product))
+	h, err := one(db.Locked(tx).Where("listener = ? AND tier = ?", listener, bought.Product))
 	return h, bought, err
 }
 
 // runOutHeld moves the listeners' subscriptions whose month or grace is over.
 func (s *Service) runOutHeld(ctx context.Context) error {
 	now := s.utc()
-	var rows []Held
-	err := s.DB.Read.WithContext(ctx).Where("state IN ? AND end_time <= ?", []State{Active, Ending}, now).
-		Or("state = ? AND end_time <= ?", Late, now.Add(-Grace)).Order("end_time").Limit(batch).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	return s.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		for _, h := range rows {
-			if err := fall(tx, &h, &h.State, &h.UpdatedAt, *h.EndTime, now); err != nil && !errors.Is(err, ErrState) {
-				return err
-			}
-		}
-		return nil
+	return runOut(ctx, s, now, func(_ context.Context, tx *gorm.DB, h Held) error {
+		return fall(tx, &h, &h.State, &h.UpdatedAt, *h.EndTime, now)
 	})
 }
 

@@ -31,8 +31,10 @@ func (s *Service) renew(ctx context.Context) error {
 		Select("h.*, COALESCE(r.purchase, '') AS purchase").
 		Joins("LEFT JOIN standing_orders o ON o.listener = h.listener AND o.product = h.tier AND o.revoked_at IS NULL").
 		Joins("LEFT JOIN renewals r ON r.listener = h.listener AND r.product = h.tier AND r.period = ?", current).
+		Joins("LEFT JOIN purchases p ON p.id = r.purchase").
 		Where("h.state IN ? AND h.period > 0 AND h.period < ? AND (h.units = '0' OR o.product IS NOT NULL)", []State{Active, Late}, current).
-		Where("r.try_at IS NULL OR r.try_at <= ?", now).Order("h.end_time, h.id").Limit(batch).Scan(&rows).Error
+		// Where it is the seller's turn, or the node's, nothing is to be done, and nobody else waits for that.
+		Where("r.purchase IS NULL OR r.try_at <= ? AND p.state IN ?", now, []purchase.State{purchase.Invoiced, purchase.Refused}).Order("h.end_time, h.id").Limit(batch).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("look for renewals: %w", err)
 	}
@@ -81,7 +83,7 @@ func (s *Service) renewOne(ctx context.Context, d due, period Period, paying boo
 	case purchase.Invoiced:
 		return s.pay(ctx, d, period, p, paying)
 	default:
-		return false, nil // the seller's turn, or the node's
+		return false, nil // it has moved on meanwhile
 	}
 }
 

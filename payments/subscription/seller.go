@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"antiphon/internal/db"
 )
 
 // Wish is a listener's offer to subscribe, its sender already known.
@@ -18,7 +20,7 @@ type Wish struct {
 // Ask takes a listener's wish inside tx: who is new is asked to pay, and who has canceled goes on. The same wish twice
 // is once.
 func (s *Service) Ask(ctx context.Context, tx *gorm.DB, w Wish) error {
-	row, err := s.seller(tx, w.Tier, w.Listener)
+	row, err := s.seller(db.Locked(tx), w.Tier, w.Listener)
 	if errors.Is(err, ErrNotFound) {
 		row = s.fresh(w.Tier, w.Artist, w.Listener)
 		row.Offer, row.Shown = w.Offer, w.Shown
@@ -48,7 +50,7 @@ func (s *Service) Ask(ctx context.Context, tx *gorm.DB, w Wish) error {
 // that was taken back before, changes nothing.
 func (s *Service) Withdraw(ctx context.Context, tx *gorm.DB, listener, offer string) error {
 	var row Subscription
-	err := tx.Where("listener = ? AND offer = ?", listener, offer).Take(&row).Error
+	err := db.Locked(tx).Where("listener = ? AND offer = ?", listener, offer).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil
 	}
@@ -79,7 +81,7 @@ func (s *Service) Paid(ctx context.Context, tx *gorm.DB, p Payment) error {
 	if !p.Period.Valid() {
 		return fmt.Errorf("paid: %d is no month", p.Period)
 	}
-	row, err := s.seller(tx, p.Tier, p.Listener)
+	row, err := s.seller(db.Locked(tx), p.Tier, p.Listener)
 	if errors.Is(err, ErrNotFound) {
 		row = s.fresh(p.Tier, p.Artist, p.Listener)
 		if err := tx.Create(&row).Error; err != nil {
@@ -129,29 +131,12 @@ func nextOf(held Period, now time.Time) Period {
 // runOut moves the seller's subscriptions whose month or grace is over.
 func (s *Service) runOut(ctx context.Context) error {
 	now := s.utc()
-	var rows []Subscription
-	err := s.DB.Read.WithContext(ctx).Where("state IN ? AND end_time <= ?", []State{Active, Ending}, now).
-		Or("state = ? AND end_time <= ?", Late, now.Add(-Grace)).Order("end_time").Limit(batch).Find(&rows).Error
-	if err != nil {
-		return fmt.Errorf("look for subscriptions that end: %w", err)
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		for _, row := range rows {
-			err := fall(tx, &row, &row.State, &row.UpdatedAt, *row.EndTime, now)
-			if errors.Is(err, ErrState) {
-				continue // it was paid meanwhile
-			}
-			if err == nil && !row.State.Stands() {
-				err = s.Jobs.Insert(ctx, tx, Removed{row.URI, row.Period})
-			}
-			if err != nil {
-				return err
-			}
+	return runOut(ctx, s, now, func(ctx context.Context, tx *gorm.DB, row Subscription) error {
+		err := fall(tx, &row, &row.State, &row.UpdatedAt, *row.EndTime, now)
+		if err == nil && !row.State.Stands() {
+			err = s.Jobs.Insert(ctx, tx, Removed{row.URI, row.Period})
 		}
-		return nil
+		return err
 	})
 }
 

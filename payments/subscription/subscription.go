@@ -198,6 +198,35 @@ func move[T any](tx *gorm.DB, row *T, state *State, next State) error {
 	return nil
 }
 
+// runOut calls move with some of the rows whose month or grace is over at that moment, in one transaction.
+func runOut[T any](ctx context.Context, s *Service, now time.Time, move func(ctx context.Context, tx *gorm.DB, row T) error) error {
+	look := func(tx *gorm.DB) ([]T, error) {
+		var rows []T
+		err := tx.Where("state IN ? AND end_time <= ?", []State{Active, Ending}, now).
+			Or("state = ? AND end_time <= ?", Late, now.Add(-Grace)).Order("end_time").Limit(batch).Find(&rows).Error
+		if err != nil {
+			return nil, fmt.Errorf("look for subscriptions that end: %w", err)
+		}
+		return rows, nil
+	}
+	if rows, err := look(s.DB.Read.WithContext(ctx)); err != nil || len(rows) == 0 {
+		return err
+	}
+	return s.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		// What was paid meanwhile is not among them any more.
+		rows, err := look(db.Locked(tx))
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := move(ctx, tx, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // fall moves a row on as far as its end says: who was away for long passes through the grace at once.
 func fall[T any](tx *gorm.DB, row *T, state *State, updated *time.Time, end, now time.Time) error {
 	*updated = now

@@ -25,6 +25,17 @@ func (h Held) Reminder(days int, why string) string {
 	}
 }
 
+// Leave removes inside tx what a listener who is going subscribes to, and what the own node was allowed to pay for it.
+// Sellers have it run out.
+func Leave(ctx context.Context, tx *gorm.DB, listener string) error {
+	for _, table := range []any{&Standing{}, &renewal{}, &Held{}} {
+		if err := tx.WithContext(ctx).Where("listener = ?", listener).Delete(table).Error; err != nil {
+			return fmt.Errorf("end subscriptions of %s: %w", listener, err)
+		}
+	}
+	return nil
+}
+
 // Inherit puts heir, an account of this instance, in the place of a guest in all subscriptions, inside tx.
 func Inherit(ctx context.Context, tx *gorm.DB, guest, heir string) error {
 	for _, table := range []string{"subscriptions_held", "renewals"} {

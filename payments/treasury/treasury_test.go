@@ -205,19 +205,18 @@ func (d *desk) does(t *testing.T, o treasury.Order, want treasury.State) treasur
 
 func (d *desk) ends(t *testing.T, id string, want treasury.State) treasury.Act {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
+	var act treasury.Act
+	testkit.Until(t, "the act is "+string(want), func() bool {
 		acts, err := d.Acts(t.Context(), 50)
 		must(t, err)
 		i := slices.IndexFunc(acts, func(a treasury.Act) bool { return a.ID == id })
-		if i >= 0 && acts[i].State == want {
-			return acts[i]
+		if i < 0 {
+			return false
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("act is not %s: %+v", want, acts)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		act = acts[i]
+		return act.State == want
+	})
+	return act
 }
 
 func (d *desk) channel(t *testing.T, partner eip55.Address) (raiden.Channel, bool) {
@@ -338,13 +337,11 @@ func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	n := raidentest.New(t, raiden.DialectLight)
 	payer := raiden.NewPayer(n.Payer.Client(t))
-	var now, most atomic.Int64
-	held := make(chan struct{})
+	asked, held := make(chan struct{}, 8), make(chan struct{})
 	n.Payer.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
-			most.Store(max(most.Load(), now.Add(1)))
+			asked <- struct{}{}
 			<-held
-			now.Add(-1)
 		}
 		return false
 	})
@@ -353,9 +350,7 @@ func TestOneAtATime(t *testing.T) {
 		_, err := payer.PayOnce(t.Context(), raiden.PayRequest{Token: n.Token, Target: n.Payee.Address, Amount: units(1), Identifier: 1})
 		paid <- err
 	}()
-	for now.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-asked
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	changed := false

@@ -2,6 +2,8 @@
 // answers. The answers open nothing by themselves: they are locked to the listener's receiving key, which comes from the
 // seed. Keys of tracks are never written down.
 
+import { storage } from "./storage";
+
 /** What is kept of a track. */
 export interface KeptTrack {
   /** The home instance's answer, as text. */
@@ -13,33 +15,8 @@ export interface KeptTrack {
   at: number;
 }
 
-const base = "antiphon-kept";
-const room = "tracks";
+const run = storage("antiphon-kept", "tracks");
 const most = 1000;
-
-function open(): Promise<IDBDatabase> {
-  return new Promise((ok, no) => {
-    const request = indexedDB.open(base, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(room);
-    request.onsuccess = () => ok(request.result);
-    request.onerror = () => no(request.error);
-    request.onblocked = () => no(new Error("storage is blocked"));
-  });
-}
-
-async function run<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const db = await open();
-  try {
-    return await new Promise<T>((ok, no) => {
-      const tx = db.transaction(room, mode);
-      const request = work(tx.objectStore(room));
-      tx.oncomplete = () => ok(request.result);
-      tx.onerror = tx.onabort = () => no(tx.error);
-    });
-  } finally {
-    db.close();
-  }
-}
 
 const place = (actor: string, track: string) => `${actor}\n${track}`;
 

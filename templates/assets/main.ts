@@ -1,7 +1,7 @@
 // The first module of every page: small, and the only one that is always loaded. The others come when a page or a
 // click asks for them.
 import { pageEvent, startNavigation } from "./nav";
-import { localize } from "./words";
+import { localize, say } from "./words";
 
 type Module = (root: HTMLElement) => void;
 
@@ -44,12 +44,27 @@ function enhance(): void {
 async function begin(root: HTMLElement, module: () => Promise<Module>): Promise<void> {
   const form = root instanceof HTMLFormElement && root.method === "dialog" ? root : undefined;
   let waits = false;
+  let failed = false;
+  const complain = () => {
+    const place = form?.querySelector<HTMLElement>('[data-error=""]');
+    if (!place) return;
+    place.textContent = say("post.unexpected");
+    place.hidden = false;
+  };
   const keep = (e: Event) => {
     e.preventDefault();
     waits = true;
+    if (failed) complain();
   };
   form?.addEventListener("submit", keep);
-  (await module())(root);
+  try {
+    (await module())(root);
+  } catch (error) {
+    console.error(error);
+    failed = true;
+    if (waits) complain();
+    return;
+  }
   form?.removeEventListener("submit", keep);
   if (waits) form?.requestSubmit();
 }

@@ -1,15 +1,16 @@
 // The player at the foot of every page. It stays while pages come and go: previews as plain sound, bought tracks as
 // streams, one queue, two audio elements so that the next track is ready when one ends.
+import { onShortcut, takeMediaKeys, type Controls } from "./controls";
 import { buttonsOf, itemOf, type Item } from "./item";
 import { pageEvent } from "./nav";
 import type { Quality, Stream } from "./stream";
 import { faultOf } from "./faults";
+import { store, stored } from "./stored";
 import { announce, clock, hasText, say } from "./words";
 import { drawWave, peaksOf } from "./wave";
 
 interface Deck { audio: HTMLAudioElement; item?: Item; stream?: Stream; ready?: boolean; qualities: Quality[] }
 
-const step = 5;
 const shell = document.getElementById("player")!;
 const decks: [Deck, Deck] = [{ audio: new Audio(), qualities: [] }, { audio: new Audio(), qualities: [] }];
 let deck = decks[0];
@@ -19,20 +20,6 @@ let wanted = false;
 let seeking = false;
 
 const part = <T extends HTMLElement>(name: string) => shell.querySelector<T>(`[data-${name}]`)!;
-const stored = (name: string, otherwise: string) => {
-  try {
-    return localStorage.getItem(name) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-};
-const store = (name: string, value: string) => {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // Private windows may have no storage; the choice then lasts as long as the page.
-  }
-};
 
 /** Plays the track of a play button, or stops and goes on with it; its list becomes the queue. */
 export async function playFrom(button: HTMLElement): Promise<void> {
@@ -59,6 +46,8 @@ export function prepare(button: HTMLElement): void {
 export function ahead(): void {
   void import("./stream");
 }
+
+const controls: Controls = { toggle, next: () => void go(at + 1), previous, jump, seek: (to) => (deck.audio.currentTime = to) };
 
 const same = (a: Item, b: Item) => a.uri === b.uri && a.owned === b.owned;
 
@@ -104,7 +93,7 @@ function build(): void {
   document.addEventListener(pageEvent, mark);
   new ResizeObserver(drawWaveNow).observe(part("wave"));
   matchMedia("(prefers-color-scheme:dark)").addEventListener("change", drawWaveNow);
-  media();
+  takeMediaKeys(controls);
   shell.hidden = false;
 }
 
@@ -407,37 +396,9 @@ function onKey(e: KeyboardEvent): void {
     part("queue-toggle").focus();
     return;
   }
-  if (e.defaultPrevented || e.metaKey || e.ctrlKey || e.altKey || e.shiftKey || !deck.item || stored("shortcuts", "on") !== "on") return;
-  const on = e.target as HTMLElement;
-  if (on.isContentEditable || on.closest("input,textarea,select,[role=region]")) return;
-  // Space presses the control that has the focus.
-  if (e.key === " " && on.closest("button,a,summary,label")) return;
-  const rtl = document.documentElement.dir === "rtl" ? -1 : 1;
-  const keys: Record<string, () => void> = {
-    " ": toggle,
-    n: () => void go(at + 1),
-    p: previous,
-    ArrowLeft: () => jump(-step * rtl),
-    ArrowRight: () => jump(step * rtl),
-  };
-  const act = keys[e.key];
-  if (!act) return;
-  e.preventDefault();
-  act();
+  if (deck.item && stored("shortcuts", "on") === "on") onShortcut(e, controls);
 }
 
 function jump(seconds: number): void {
   deck.audio.currentTime = Math.min(Math.max(0, deck.audio.currentTime + seconds), Math.max(0, length() - 0.1));
-}
-
-function media(): void {
-  if (!("mediaSession" in navigator)) return;
-  const session = navigator.mediaSession;
-  session.setActionHandler("play", toggle);
-  session.setActionHandler("pause", toggle);
-  session.setActionHandler("previoustrack", previous);
-  session.setActionHandler("nexttrack", () => void go(at + 1));
-  session.setActionHandler("seekto", (d) => d.seekTime !== undefined && (deck.audio.currentTime = d.seekTime));
-  session.setActionHandler("seekbackward", (d) => jump(-(d.seekOffset ?? 10)));
-  session.setActionHandler("seekforward", (d) => jump(d.seekOffset ?? 10));
 }

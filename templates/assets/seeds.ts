@@ -1,36 +1,12 @@
 // Keeps the listener seed in this browser while one is logged in, under the account it belongs to.
 
 import { forgetAll as forgetTracks } from "./kept";
+import { storage } from "./storage";
 
 /** What is kept: the seed, and the version of the wrapping it came from. */
 export interface Kept { seed: Uint8Array; version: number }
 
-const base = "antiphon";
-const room = "seeds";
-
-function open(): Promise<IDBDatabase> {
-  return new Promise((ok, no) => {
-    const request = indexedDB.open(base, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(room);
-    request.onsuccess = () => ok(request.result);
-    request.onerror = () => no(request.error);
-    request.onblocked = () => no(new Error("storage is blocked"));
-  });
-}
-
-async function run<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const db = await open();
-  try {
-    return await new Promise<T>((ok, no) => {
-      const tx = db.transaction(room, mode);
-      const request = work(tx.objectStore(room));
-      tx.oncomplete = () => ok(request.result);
-      tx.onerror = tx.onabort = () => no(tx.error);
-    });
-  } finally {
-    db.close();
-  }
-}
+const run = storage("antiphon", "seeds");
 
 /** Keeps the seed of an account; nobody else's stays. */
 export async function keepSeed(actor: string, kept: Kept): Promise<void> {

@@ -29,6 +29,7 @@ func TestPolicy(t *testing.T) {
 		{"no split", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.Split = "mine" })},
 		{"nobody is paid", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.Top = 0 })},
 		{"no seconds", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.MinSeconds = 0 })},
+		{"less than a play", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.MinSeconds = 29 })},
 		{"no cap", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.DayCap = 0 })},
 		{"kept for ever", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.UnclaimedMonths = 1201 })},
 		{"minimum", "operator", contract.ErrInvalid, change(next, func(p *contract.Policy) { p.Minimum = -1 })},

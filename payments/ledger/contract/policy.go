@@ -17,10 +17,10 @@ type Policy struct {
 	// Split says how a listener's money is divided among the Top artists that the listener heard most.
 	Split royalty.Rule `json:"split"`
 	Top   int          `json:"top"`
-	// MinSeconds is how much of a track must be heard for a play to count.
+	// MinSeconds is how much of a track must be heard for a play to count: 30 at least, because less is recorded nowhere.
 	MinSeconds int `json:"minSeconds"`
-	// DayCap is how many plays of one track by one listener count in a day; MonthCap how many plays of one listener
-	// weigh in a month.
+	// DayCap is how many plays of one track by one listener count in a day. MonthCap is for those who compare listeners by
+	// plays: it changes no money here, because a listener's is the same however many plays share it.
 	DayCap   int `json:"dayCap"`
 	MonthCap int `json:"monthCap"`
 	// Rules are the names of the rules against fraud that are applied, such as "R4", in order; ReportOnly those of them
@@ -53,6 +53,9 @@ func (p Policy) Royalty() royalty.Policy {
 // Call implements [Command].
 func (p Policy) Call() (string, any, error) { return setPolicy, p, nil }
 
+// leastSeconds is how much of a track is heard in the shortest play of one of at least a minute.
+const leastSeconds = 30
+
 const (
 	setPolicy   = "set_policy"
 	operatorKey = "operator"
@@ -72,6 +75,9 @@ func (p Policy) check() error {
 		if n < 1 || n > 1_000_000 {
 			return fmt.Errorf("%w: seconds and caps of a policy are 1 to 1,000,000, not %d", ErrInvalid, n)
 		}
+	}
+	if p.MinSeconds < leastSeconds {
+		return fmt.Errorf("%w: a play of less than %d seconds is recorded nowhere, and the policy asks for %d", ErrInvalid, leastSeconds, p.MinSeconds)
 	}
 	if p.CarryMonths > 1200 || p.UnclaimedMonths < 0 || p.UnclaimedMonths > 1200 || p.Minimum > MaxMicro {
 		return fmt.Errorf("%w: policy waits for more than a hundred years, or pays nothing out", ErrInvalid)

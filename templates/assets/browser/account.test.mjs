@@ -153,6 +153,16 @@ test("who is quicker than the code is logged in when it comes", async (t) => {
   assert.equal((await request).postDataJSON().name, "ada");
 });
 
+test("who waits for code that never comes is told what to do", async (t) => {
+  const { page, house } = await visit(t, "/login", {});
+  await page.route("**/static/auth-*.js", (route) => route.abort());
+  await page.goto(house.origin + "/login", { waitUntil: "load" });
+  await page.fill("#name", "ada");
+  await page.fill("[data-passphrase]", passphrase);
+  await page.click('button[type="submit"]');
+  await page.locator('[data-error=""]:has-text("Load it again")').waitFor({ timeout: 10_000 });
+});
+
 test("a refusal is said where it belongs", async (t) => {
   const { page } = await visit(t, "/login", {});
   await page.route("**/login", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 401, json: { error: "Name and passphrase do not fit together." } }) : route.continue()));

@@ -157,8 +157,6 @@ async function release(ada, lin, report) {
   await picture(ada, "release");
   const { page } = lin;
   await page.goto(`${lin.base}/release?uri=${encodeURIComponent(report.release)}`);
-  // Its document is made a moment after the artist has let it out.
-  await until("the release", () => page.locator(".album-buy a.button").count(), () => page.reload());
   await page.click(".album-buy a.button");
   await page.locator('[data-key-words][data-state="match"]').waitFor();
   await picture(lin, "buy-release");

@@ -1,4 +1,4 @@
-package main
+package reporting_test
 
 import (
 	"context"
@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"antiphon/federation/reporting"
 	"antiphon/internal/db"
 	"antiphon/internal/jobs"
 	"antiphon/internal/testkit"
 	"antiphon/internal/vault"
 	"antiphon/media/listen"
-	"antiphon/payments/anomaly"
+	"antiphon/payments/ledger/contract"
+	"antiphon/payments/royalty"
 )
 
 // What the rules of payments say of plays comes out of a day's lines: marked while they only report, left out when they are
@@ -24,15 +26,21 @@ func TestLinesAreJudged(t *testing.T) {
 		day := time.Date(2026, 10, 5, 0, 0, 0, 0, time.UTC)
 		clock := testkit.NewClock(day.Add(26 * time.Hour))
 		log := slog.New(slog.DiscardHandler)
+		ok := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		database, err := db.Open(t.Context(), fresh(), log)
-		must(t, err)
-		t.Cleanup(func() { must(t, database.Close()) })
+		ok(err)
+		t.Cleanup(func() { ok(database.Close()) })
 		v, err := vault.New(make([]byte, 32), rand.Reader)
-		must(t, err)
+		ok(err)
 		n := 0
 		add := func(listener, artist, track string, at time.Time, seconds int64) {
 			n++
-			must(t, database.Write.Table("plays").Create(map[string]any{
+			ok(database.Write.Table("plays").Create(map[string]any{
 				"listener": listener, "session": fmt.Sprintf("%022d", n), "artist": artist, "track": track, "day": at.Format(time.DateOnly), "started_at": at,
 				"reported_at": at, "seconds": seconds, "length": 211, "heard": "", "bytes": 0, "blocks": []byte{}, "network": "n", "agent": "a", "source": "played", "counted": true,
 			}).Error)
@@ -55,11 +63,14 @@ func TestLinesAreJudged(t *testing.T) {
 		for i := range 120 {
 			add("eve", "z", fmt.Sprint("z/", i), day.Add(8*time.Hour+time.Duration(i)*5*time.Minute), 200)
 		}
-		tally := func(reportOnly bool) map[string][3]int64 {
-			policy := anomaly.V1()
-			policy.ReportOnly = reportOnly
+		tally := func(change func(p *contract.Policy)) map[string][3]int64 {
+			policies := func(_ context.Context, month royalty.Month) (contract.Policy, error) {
+				p := contract.DefaultPolicy(month)
+				change(&p)
+				return p, nil
+			}
 			s, err := listen.New(listen.Config{}, listen.Parts{
-				DB: database, Jobs: jobs.New(database, log), Vault: v, Judge: judge{policy}, Log: log, Now: clock.Now, Rand: rand.Reader,
+				DB: database, Jobs: jobs.New(database, log), Vault: v, Judge: reporting.NewJudge(policies), Log: log, Now: clock.Now, Rand: rand.Reader,
 				Credits: func(_ context.Context, track string) ([]listen.Credit, error) {
 					if track != "x/1" {
 						return nil, nil
@@ -67,10 +78,10 @@ func TestLinesAreJudged(t *testing.T) {
 					return []listen.Credit{{Artist: "x", Share: 7000}, {Artist: "w", Share: 3000}}, nil
 				},
 			})
-			must(t, err)
+			ok(err)
 			out := map[string][3]int64{}
 			last := ""
-			must(t, s.Lines(t.Context(), day.Add(13*time.Hour), func(l listen.Line) error {
+			ok(s.Lines(t.Context(), day.Add(13*time.Hour), func(l listen.Line) error {
 				if here := l.Listener + " " + l.Track; here <= last {
 					t.Errorf("%s after %s", here, last)
 				} else {
@@ -80,25 +91,32 @@ func TestLinesAreJudged(t *testing.T) {
 					t.Errorf("credits of %s: %v", l.Track, l.Artists)
 				}
 				sum := out[l.Listener]
-				out[l.Listener] = [3]int64{sum[0] + l.Plays, sum[1] + l.Dropped, sum[2] + l.Held}
+				out[l.Listener] = [3]int64{sum[0] + l.Plays, sum[1] + l.Dropped, sum[2] + l.HeldPlays}
 				return nil
 			}))
 			return out
 		}
-		watched := map[string][3]int64{"ana": {25, 5, 0}, "bob": {60, 0, 60}, "cyd": {2, 1, 0}, "dot": {1, 1, 0}, "eve": {120, 0, 120}}
-		if got := tally(true); fmt.Sprint(got) != fmt.Sprint(watched) {
-			t.Errorf("while watching %v, want %v", got, watched)
-		}
-		strict := map[string][3]int64{"ana": {20, 5, 0}, "bob": {0, 0, 60}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}}
-		if got := tally(false); fmt.Sprint(got) != fmt.Sprint(strict) {
-			t.Errorf("in force %v, want %v", got, strict)
+		for _, c := range []struct {
+			name   string
+			change func(p *contract.Policy)
+			want   map[string][3]int64
+		}{
+			{"all only tell", func(p *contract.Policy) { p.ReportOnly = p.Rules }, map[string][3]int64{"ana": {25, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 1, 0}, "dot": {1, 1, 0}, "eve": {120, 0, 0}}},
+			{"as it begins", func(*contract.Policy) {}, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {120, 0, 0}}},
+			{"all in force", func(p *contract.Policy) { p.ReportOnly = nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {0, 0, 60}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}}},
+			{"without R1, R5 and R6", func(p *contract.Policy) { p.Rules, p.ReportOnly = []string{"R0", "R2", "R3", "R4"}, nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 0, 0}, "dot": {1, 0, 0}, "eve": {120, 0, 0}}},
+			{"other numbers", func(p *contract.Policy) { p.DayCap, p.MinSeconds, p.ReportOnly = 10, 60, nil }, map[string][3]int64{"ana": {10, 15, 0}, "bob": {0, 60, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}}},
+		} {
+			if got := tally(c.change); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
 		}
 		var marks []struct {
 			Rule string
 			N    int
 		}
-		must(t, database.Read.Table("play_marks").Select("rule, COUNT(*) AS n").Where("policy = 1 AND LENGTH(evidence) = 32").Group("rule").Order("rule").Scan(&marks).Error)
-		if fmt.Sprint(marks) != "[{R1 2} {R3 5} {R5 60} {R6 120}]" {
+		ok(database.Read.Table("play_marks").Select("rule, COUNT(*) AS n").Where("policy = 1 AND LENGTH(evidence) = 32").Group("rule").Order("rule").Scan(&marks).Error)
+		if fmt.Sprint(marks) != "[{R0 60} {R1 2} {R3 15} {R6 120}]" {
 			t.Errorf("%v", marks)
 		}
 	})

@@ -1,1 +1,0 @@
-import{o as a,p as b,q as c,r as d}from"./chunk-MRYEENC5.js";import"./chunk-5OIWHM44.js";import"./chunk-X2QKXK5V.js";import"./chunk-WE63IGO2.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};

@@ -1,0 +1,1 @@
+import{o as a,p as b,q as c,r as d}from"./chunk-SJGK4VH6.js";import"./chunk-5OIWHM44.js";import"./chunk-X2QKXK5V.js";import"./chunk-SRKVUSO5.js";import"./chunk-SQE76S5B.js";export{d as compareKeys,c as generationOf,b as generations,a as publicKeys};
