@@ -134,10 +134,12 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 		return s.takeDues(ctx, row, o, total)
 	}
 	prepared, err := s.prepare(ctx, o)
-	if errors.Is(err, ErrGranted) {
-		return s.twice(ctx, row, o, p)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrGranted):
+		return s.fail(ctx, row, o, Duplicate, p.Amount.Decimal(o.Decimals)+" came for what was paid already by another order.")
+	case errors.Is(err, ErrUnknownProduct):
+		return s.fail(ctx, row, o, Gone, p.Amount.Decimal(o.Decimals)+" came for what is not there any more.")
+	case err != nil:
 		return fmt.Errorf("prepare grant for order %s: %w", o.URI, err)
 	}
 	paid := row.SeenAt.Truncate(time.Second)
@@ -151,13 +153,13 @@ func (s *Service) confirm(ctx context.Context, provider string, p Payment) error
 	})
 }
 
-// twice keeps the payment of an order whose buyer has by now what was ordered, by another order: the artist has to give it
-// back.
-func (s *Service) twice(ctx context.Context, row paymentRow, o Order, p Payment) error {
+// fail keeps the payment of an order that cannot be granted, and will never be: its buyer has by now what was ordered, or
+// it is gone. The artist has to give it back, and no other payment waits for that.
+func (s *Service) fail(ctx context.Context, row paymentRow, o Order, remark Remark, why string) error {
 	row.Outcome = duplicate
 	return s.keep(ctx, row, func(tx *gorm.DB) error {
-		o.Words = fmt.Sprintf("%s came for what was paid already by another order. The artist has to settle it with the buyer.", p.Amount.Decimal(o.Decimals))
-		o.Remark, o.Seen = Duplicate, ""
+		o.Words = why + " The artist has to settle it with the buyer."
+		o.Remark, o.Seen = remark, ""
 		if err := move(tx, &o, Failed, row.SeenAt); err != nil {
 			return err
 		}

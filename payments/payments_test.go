@@ -73,13 +73,15 @@ func (t *till) pay(p payments.Payment) {
 // world is everything that payments is joined with.
 type world struct {
 	*payments.Service
-	db       *db.DB
-	till     *till
-	mu       sync.Mutex
-	price    string
-	closed   bool
-	owned    string
-	broken   error
+	db     *db.DB
+	till   *till
+	mu     sync.Mutex
+	price  string
+	closed bool
+	owned  string
+	broken error
+	// sold is an order of something that is not there any more.
+	sold     string
 	failures int
 	granted  []string
 	posted   []payments.Order
@@ -109,6 +111,9 @@ func (w *world) Prepare(_ context.Context, r payments.GrantRequest) (payments.Pr
 	if w.broken != nil {
 		w.failures++
 		return nil, w.broken
+	}
+	if r.Agreement == w.sold {
+		return nil, fmt.Errorf("%w: it holds no track", payments.ErrUnknownProduct)
 	}
 	return prepared{w, r}, nil
 }
@@ -435,6 +440,26 @@ func TestFreeIsGrantedAtOnce(t *testing.T) {
 		}
 		if len(w.posted) != 0 {
 			t.Error("nothing was paid, and the ledger has an entry")
+		}
+	})
+}
+
+// TestNothingLeftToGrant: a payment for what can never be granted any more waits for the artist, and holds up no other.
+func TestNothingLeftToGrant(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		gone, good := w.place(t, "https://b.example/offers/1"), w.place(t, "https://b.example/offers/2")
+		w.mu.Lock()
+		w.sold = gone.URI
+		w.mu.Unlock()
+		for i, o := range []payments.Order{gone, good} {
+			w.till.pay(payments.Payment{Ref: fmt.Sprint(i), Initiator: "0x1", Target: target, Identifier: o.Identifier, Amount: amount.New(5_000_000, asset)})
+		}
+		w.until(t, good.URI, payments.Granted)
+		if o := w.until(t, gone.URI, payments.Failed); !strings.Contains(o.Words, "has to settle it") || o.Remark != payments.Gone {
+			t.Errorf("%q, %s", o.Words, o.Remark)
+		}
+		if len(w.posted) != 1 {
+			t.Errorf("%d payments are on the ledger", len(w.posted))
 		}
 	})
 }

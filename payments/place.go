@@ -16,7 +16,8 @@ import (
 	"antiphon/payments/amount"
 )
 
-// ErrUnknownProduct is wrapped by a [Catalog] that has no such product.
+// ErrUnknownProduct is wrapped by a [Catalog] that has no such product, and by a [Granter] that has nothing left to grant
+// for one.
 var ErrUnknownProduct = errors.New("no such product")
 
 // Refusal is an Offer that was turned down; Code and Summary go to the buyer.
@@ -198,6 +199,9 @@ func (s *Service) newOrder(ctx context.Context, r Request, p Product) (Order, er
 // placeFree grants an order at once for which nothing is to be paid; also is written before it in the same transaction.
 func (s *Service) placeFree(ctx context.Context, o Order, also func(tx *gorm.DB) error) (Order, error) {
 	prepared, err := s.granter.Prepare(ctx, o.grantRequest())
+	if errors.Is(err, ErrUnknownProduct) {
+		return o, &Refusal{"unknown-product", "This is not there any more."}
+	}
 	if err != nil {
 		return o, fmt.Errorf("prepare grant: %w", err)
 	}

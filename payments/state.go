@@ -55,4 +55,5 @@ const (
 	Overpaid  Remark = "overpaid"
 	Late      Remark = "late"
 	Duplicate Remark = "duplicate" // money came for an order that waited for none
+	Gone      Remark = "gone"      // money came for what cannot be granted any more
 )

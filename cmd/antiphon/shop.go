@@ -23,17 +23,22 @@ type shop struct{ access *access.Service }
 
 // OpenPeriod implements [subscription.Goods].
 func (s shop) OpenPeriod(ctx context.Context, product string, version int64) error {
-	return s.access.OpenPeriod(ctx, product, int(version))
+	return known(s.access.OpenPeriod(ctx, product, int(version)))
+}
+
+// known says in the words of payments that a product is not there, or holds nothing.
+func known(err error) error {
+	if errors.Is(err, access.ErrUnknownProduct) || errors.Is(err, access.ErrEmpty) {
+		return fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
+	}
+	return err
 }
 
 // Product implements [payments.Catalog].
 func (s shop) Product(ctx context.Context, uri, _ string) (payments.Product, error) {
 	p, err := s.access.Product(ctx, uri)
-	if errors.Is(err, access.ErrUnknownProduct) {
-		return payments.Product{}, fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
-	}
 	if err != nil {
-		return payments.Product{}, err
+		return payments.Product{}, known(err)
 	}
 	price, err := amount.Amount{}, error(nil)
 	if p.Units != "0" || p.Asset != "" {
@@ -62,7 +67,7 @@ func (s shop) Prepare(ctx context.Context, r payments.GrantRequest) (payments.Pr
 	if errors.Is(err, access.ErrGranted) {
 		return nil, fmt.Errorf("%w: %w", payments.ErrGranted, err)
 	}
-	return prepared, err
+	return prepared, known(err)
 }
 
 // books post paid orders to the embedded ledger.

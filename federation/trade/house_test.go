@@ -109,10 +109,14 @@ func (h *house) Granted(ctx context.Context, buyer, product string) (string, err
 }
 
 func (h *house) Prepare(ctx context.Context, r payments.GrantRequest) (payments.PreparedGrant, error) {
-	return h.room.Prepare(ctx, access.Request{
+	prepared, err := h.room.Prepare(ctx, access.Request{
 		Artist: r.Artist, Buyer: r.Buyer, Product: r.Product, Version: int(r.Version), Agreement: r.Agreement, Receipt: r.Receipt,
 		ReceivingKey: r.ReceivingKey, RequestingKey: r.RequestingKey,
 	})
+	if errors.Is(err, access.ErrEmpty) {
+		err = fmt.Errorf("%w: %w", payments.ErrUnknownProduct, err)
+	}
+	return prepared, err
 }
 
 func (h *house) RecordPayment(ctx context.Context, tx *gorm.DB, o payments.Order) error {

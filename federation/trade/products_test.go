@@ -87,11 +87,20 @@ func TestTakenDown(t *testing.T) {
 		ctx, ada := t.Context(), seller.User(t, "ada", actor.Artist)
 		one, _ := seller.publish(t, ada.URI, "t1")
 		two, _ := seller.publish(t, ada.URI, "t2")
-		release, err := seller.tracks.SaveRelease(ctx, ada.URI, "", media.ReleaseEdit{Kind: media.EP, Title: "Boiler Songs", Tracks: []media.TrackID{one.ID, two.ID}})
+		release, err := seller.tracks.SaveRelease(ctx, ada.URI, "", media.ReleaseEdit{
+			Kind: media.EP, Title: "Boiler Songs", Tracks: []media.TrackID{one.ID, two.ID}, Price: func(tx *gorm.DB, r media.Release) error {
+				return seller.room.SetProductPrice(tx, seller.room.ProductURI(string(r.ID)), access.Price{Units: "5000000", Asset: asset, Decimals: 6})
+			},
+		})
 		must(t, err)
 		release, err = seller.tracks.PublishRelease(ctx, ada.URI, release.ID)
 		must(t, err)
 		tier, err := seller.room.MakeTier(ctx, ada.URI, access.TierTerms{Name: "Engine Room", Price: access.Price{Units: "0"}, Tracks: []string{one.URI, two.URI}, Open: true}, 202611)
+		must(t, err)
+		whole := seller.room.ProductURI(string(release.ID))
+		_, codes, err := seller.orders.MakeCodes(ctx, ada.URI, seller.room.ProductURI("t1"), "", 1, nil)
+		must(t, err)
+		_, wholes, err := seller.orders.MakeCodes(ctx, ada.URI, whole, "", 1, nil)
 		must(t, err)
 		must(t, seller.tracks.Remove(ctx, one.ID, func(context.Context, *gorm.DB, media.Track) error { return nil }))
 		if release, err = media.ReleaseByID(ctx, seller.DB.Read, release.ID); err != nil || release.State != media.ReleaseWithdrawn {
@@ -106,6 +115,25 @@ func TestTakenDown(t *testing.T) {
 		must(t, seller.room.OpenPeriod(ctx, tier.URI, 202612))
 		if items, err := seller.room.Items(ctx, tier.URI, 202612); err != nil || !slices.Equal(items, []string{two.URI}) {
 			t.Errorf("the next month of a tier holds %v, %v", items, err)
+		}
+		// Codes open what is left.
+		lin := seller.listener(t, "lin")
+		redeem := func(product, code string) error {
+			_, err := seller.orders.Place(ctx, payments.Request{
+				Offer: seller.BaseURL + "/offers/" + code, Buyer: lin.URI, Artist: ada.URI, Product: product, Code: code,
+				ReceivingKey: lin.ReceivingKey, RequestingKey: lin.RequestingKey,
+			})
+			return err
+		}
+		var refused *payments.Refusal
+		if err := redeem(seller.room.ProductURI("t1"), codes[0]); !errors.As(err, &refused) || refused.Code != "unknown-product" {
+			t.Errorf("a code of what was taken down: %v", err)
+		}
+		must(t, redeem(whole, wholes[0]))
+		var items string
+		must(t, seller.DB.Read.Table("grants").Where("product = ?", whole).Select("items").Row().Scan(&items))
+		if !strings.Contains(items, two.URI) || strings.Contains(items, one.URI) {
+			t.Errorf("granted is %s", items)
 		}
 		// Without it, the release comes out again.
 		_, err = seller.tracks.SaveRelease(ctx, ada.URI, release.ID, media.ReleaseEdit{Kind: media.EP, Title: "Boiler Songs", Tracks: []media.TrackID{two.ID}})

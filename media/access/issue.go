@@ -109,7 +109,7 @@ func (s *Service) Meet(ctx context.Context, artist, buyer string) error {
 	return s.peers.Meet(ctx, chosen, buyer)
 }
 
-// items are the tracks of a version of a product as a grant names them.
+// items are the tracks of a version of a product as a grant names them; what was taken down is granted to nobody any more.
 func (s *Service) items(ctx context.Context, product string, version int) ([]vocab.Item, error) {
 	tx := s.db.Read.WithContext(ctx)
 	stock, err := stocked(tx, product, version)
@@ -117,14 +117,14 @@ func (s *Service) items(ctx context.Context, product string, version int) ([]voc
 		return nil, err
 	}
 	if len(stock) == 0 || len(stock) > vocab.MaxItems {
-		return nil, fmt.Errorf("version %d of product %s holds %d tracks; a grant can have 1 to %d", version, product, len(stock), vocab.MaxItems)
+		return nil, fmt.Errorf("%w: version %d of %s holds %d; a grant can have 1 to %d", ErrEmpty, version, product, len(stock), vocab.MaxItems)
 	}
 	var rows []Capsule
 	if err := tx.Where("product = ? AND version = ?", product, version).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read capsules of %s: %w", product, err)
 	}
 	var tracks []media.Track
-	if err := tx.Select("uri", "manifest", "content_key_hash").Where("uri IN ?", tracksOf(stock)).Find(&tracks).Error; err != nil {
+	if err := tx.Select("uri", "manifest", "content_key_hash", "state").Where("uri IN ?", tracksOf(stock)).Find(&tracks).Error; err != nil {
 		return nil, fmt.Errorf("read tracks of %s: %w", product, err)
 	}
 	capsules, known := map[string]Capsule{}, map[string]media.Track{}
@@ -134,16 +134,22 @@ func (s *Service) items(ctx context.Context, product string, version int) ([]voc
 	for _, t := range tracks {
 		known[t.URI] = t
 	}
-	items := make([]vocab.Item, len(stock))
-	for i, row := range stock {
+	items := make([]vocab.Item, 0, len(stock))
+	for _, row := range stock {
 		c, sealed := capsules[row.Track]
 		t, ok := known[row.Track]
 		if !sealed || !ok {
-			return nil, fmt.Errorf("track %s of %s has no capsule, or is gone", row.Track, product)
+			return nil, fmt.Errorf("%w: track %s of %s has no capsule, or is gone", ErrEmpty, row.Track, product)
 		}
-		items[i] = vocab.Item{
+		if t.State == media.Removed {
+			continue
+		}
+		items = append(items, vocab.Item{
 			Track: t.URI, Capsule: c.Capsule, Ciphertext: c.Ciphertext, Manifest: t.Manifest, ContentKeyHash: t.ContentKeyHash,
-		}
+		})
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("%w: all of version %d of %s was taken down", ErrEmpty, version, product)
 	}
 	return items, nil
 }

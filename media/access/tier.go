@@ -13,8 +13,8 @@ import (
 	"antiphon/vocab"
 )
 
-// ErrEmpty is returned for a tier that would hold no track.
-var ErrEmpty = errors.New("the tier holds no track")
+// ErrEmpty is returned for a product that would hold no track, or one that is gone: it cannot be granted.
+var ErrEmpty = errors.New("nothing is there to be granted")
 
 // Tier is a product that is sold by periods, with what its artist says of it.
 type Tier struct {

@@ -244,24 +244,41 @@ func TestHostileReports(t *testing.T) {
 	}
 }
 
-// A play belongs to the month in which it started, by the clock of this instance.
+// A play belongs to the month in which it started, by the clock of this instance, whatever the player's says.
 func TestMidnight(t *testing.T) {
 	t.Parallel()
 	midnight := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	r := openRoom(t, t.TempDir()+"/a.db", testkit.NewClock(midnight.Add(-20*time.Second)), nil)
-	r.play(t, session(1), r.ticket(t, lin, rain, length), 60)
-	r.clock.Advance(time.Minute)
-	r.play(t, session(2), r.ticket(t, lin, rain, length), 60)
-	must(t, r.Write(t.Context()))
-	for day, want := range map[string]int64{"2026-10-31": 1, "2026-11-01": 1} {
-		at, err := time.Parse(time.DateOnly, day)
-		must(t, err)
-		var lines []listen.Line
-		must(t, r.Lines(t.Context(), at.Add(5*time.Hour), func(l listen.Line) error { lines = append(lines, l); return nil }))
-		if len(lines) != 1 || lines[0].Plays != want || lines[0].Seconds != 60 || lines[0].Listener != lin || lines[0].Artist != ada {
-			t.Errorf("%s: %+v", day, lines)
-		}
+	seconds := func(t *testing.T, r room, day time.Time) (sum int64) {
+		t.Helper()
+		must(t, r.Lines(t.Context(), day.Add(5*time.Hour), func(l listen.Line) error {
+			if l.Listener != lin || l.Artist != ada || l.Plays != 1 {
+				t.Errorf("%+v", l)
+			}
+			sum += l.Seconds
+			return nil
+		}))
+		return sum
 	}
+	testkit.BadInput(t, "G9", func(t *testing.T) {
+		r := openRoom(t, t.TempDir()+"/a.db", testkit.NewClock(midnight.Add(time.Second)), nil)
+		ticket := r.ticket(t, lin, rain, length)
+		r.clock.Advance(time.Minute)
+		// It says that it began half an hour ago, which is before it was given its ticket.
+		must(t, r.report(session(1), ticket, 1800, "0-600"))
+		must(t, r.Write(t.Context()))
+		if before, after := seconds(t, r, midnight.Add(-24*time.Hour)), seconds(t, r, midnight); before != 0 || after != 60 {
+			t.Errorf("%d s on the day before, %d s on the first", before, after)
+		}
+	}, func(t *testing.T) {
+		r := openRoom(t, t.TempDir()+"/a.db", testkit.NewClock(midnight.Add(-20*time.Second)), nil)
+		r.play(t, session(1), r.ticket(t, lin, rain, length), 60)
+		r.clock.Advance(time.Minute)
+		r.play(t, session(2), r.ticket(t, lin, rain, length), 50)
+		must(t, r.Write(t.Context()))
+		if before, after := seconds(t, r, midnight.Add(-24*time.Hour)), seconds(t, r, midnight); before != 60 || after != 50 {
+			t.Errorf("%d s on the day before, %d s on the first", before, after)
+		}
+	})
 }
 
 // What does not count for money: one's own, what was told an hour late, tracks outside of the pool, jingles.

@@ -4,121 +4,252 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
 
+	"antiphon/internal/testkit"
 	"antiphon/payments/ledger/contract"
 	"antiphon/payments/report"
 	"antiphon/payments/royalty"
 )
 
+// wrong is something that is refused, with words for the admin's page.
+type wrong struct {
+	name string
+	do   func(w *world) error
+	want error
+	says string
+}
+
+// refused tries each in a world of its own.
+func refused(all ...wrong) func(t *testing.T) {
+	return func(t *testing.T) {
+		for _, c := range all {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				w := setup(t, filepath.Join(t.TempDir(), "a.db"))
+				err := c.do(w)
+				if !errors.Is(err, c.want) {
+					t.Fatalf("%v, want %v", err, c.want)
+				}
+				if says := report.Explain(err); !strings.Contains(says, c.says) {
+					t.Errorf("it says %q", says)
+				}
+			})
+		}
+	}
+}
+
+// taken is what is well-formed.
+func taken(do func(w *world) error) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := setup(t, filepath.Join(t.TempDir(), "a.db"))
+		w.must(do(w))
+	}
+}
+
+// day reports the first of October, with a change.
+func (w *world) day(change func(*contract.DayReport)) error {
+	w.clock.Set(october.Day(2).Add(time.Hour))
+	r := contract.DayReport{Node: node, Day: "2026-10-01", Root: contract.Root(royalty.Tree{}), Policy: 1}
+	change(&r)
+	return w.book.Submit(w.t.Context(), r)
+}
+
+func plain(*contract.DayReport) {}
+
+// until reports the days of October up to one.
+func (w *world) until(last int) error {
+	for n := 1; n <= last; n++ {
+		w.clock.Set(october.Day(n + 1).Add(2 * time.Hour))
+		if err := w.service.ReportDay(w.t.Context(), october.Day(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Bad input of a month: what is refused, and what the admin's page says of it.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	third := october.Day(3)
-	day := func(w *world, change func(*contract.DayReport)) error {
-		w.clock.Set(october.Day(2).Add(time.Hour))
-		r := contract.DayReport{Node: node, Day: "2026-10-01", Root: contract.Root(royalty.Tree{}), Policy: 1}
-		change(&r)
-		return w.book.Submit(t.Context(), r)
-	}
-	for _, c := range []struct {
-		name string
-		do   func(w *world) error
-		want error
-		says string
-	}{
-		{"wrong root: lines under the root of nothing", func(w *world) error {
-			return day(w, func(r *contract.DayReport) { r.Lines, r.Plays = 1, 1 })
+	testkit.BadInput(t, "G1", refused(
+		wrong{"lines under the root of nothing", func(w *world) error {
+			return w.day(func(r *contract.DayReport) { r.Lines, r.Plays = 1, 1 })
 		}, contract.ErrSum, "sums do not come out"},
-		{"missing days: the fourth before the second", func(w *world) error {
-			w.must(day(w, func(*contract.DayReport) {}))
+	), taken(func(w *world) error { return w.day(plain) }))
+
+	testkit.BadInput(t, "G2", refused(
+		wrong{"the fourth before the second", func(w *world) error {
+			w.must(w.day(plain))
 			w.clock.Set(october.Day(5).Add(2 * time.Hour))
-			return w.service.ReportDay(t.Context(), october.Day(4))
+			return w.service.ReportDay(w.t.Context(), october.Day(4))
 		}, contract.ErrChain, "reported first"},
-		{"yesterday rewritten", func(w *world) error {
-			w.must(day(w, func(*contract.DayReport) {}))
-			return day(w, func(r *contract.DayReport) { r.Root, r.Lines, r.Plays = contract.Digest("test", "x"), 1, 1 })
-		}, contract.ErrDuplicate, "What stands on the ledger counts"},
-		{"a fork: another past", func(w *world) error {
-			w.must(day(w, func(*contract.DayReport) {}))
-			w.clock.Set(october.Day(3).Add(time.Hour))
-			return w.book.Submit(t.Context(), contract.DayReport{Node: node, Day: "2026-10-02", Root: contract.Root(royalty.Tree{}), Policy: 1, PrevDayRoot: contract.Digest("test", "x")})
-		}, contract.ErrChain, "does not follow"},
-		{"a listener's track twice", func(w *world) error {
-			w.hears("2026-10-03", "l1", "a", 1)
-			w.hears("2026-10-03", "l1", "a", 2)
-			w.clock.Set(october.Day(5))
-			return w.service.ReportDay(t.Context(), third)
-		}, report.ErrTwice, "named twice"},
-		{"more plays than there can be", func(w *world) error {
-			w.hears("2026-10-03", "l1", "a", 1_000_000_000_000)
-			w.hears("2026-10-03", "l2", "a", 1_000_000_000_000)
-			w.clock.Set(october.Day(2).Add(time.Hour))
-			for n := range 3 {
-				w.clock.Set(october.Day(n + 2).Add(2 * time.Hour))
-				if err := w.service.ReportDay(t.Context(), october.Day(n+1)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, contract.ErrOverflow, "larger than one ledger counts"},
-		{"an artist whose name no line can hold", func(w *world) error {
-			w.hears("2026-10-03", "l1", "a|b", 1)
-			w.clock.Set(october.Day(5))
-			return w.service.ReportDay(t.Context(), third)
-		}, royalty.ErrInvalid, "not those of a month's listening"},
-		{"a track of more than all", func(w *world) error {
-			w.heard["2026-10-03"] = []report.Heard{{
-				Listener: listener("l1"), Track: "https://x.example/1", Plays: 1,
-				Artists: []royalty.Share{{Artist: artist("a"), Points: 6000}, {Artist: artist("b"), Points: 6000}},
-			}}
-			w.clock.Set(october.Day(5))
-			return w.service.ReportDay(t.Context(), third)
-		}, royalty.ErrInvalid, "not those of a month's listening"},
-		{"the month before its fourth", func(w *world) error {
+		wrong{"the month before its fourth", func(w *world) error {
 			worked(w)
 			w.days(october)
-			return w.service.ReportMonth(t.Context(), october)
+			return w.service.ReportMonth(w.t.Context(), october)
 		}, contract.ErrEarly, "too early"},
-		{"paid twice", func(w *world) error {
+	), taken(func(w *world) error {
+		worked(w)
+		w.days(october)
+		w.sums(w.report(october))
+		return nil
+	}))
+
+	testkit.BadInput(t, "G3", refused(
+		wrong{"a listener's track twice", func(w *world) error {
+			w.hears("2026-10-03", "l1", "a", 1)
+			w.hears("2026-10-03", "l1", "a", 2)
+			return w.until(3)
+		}, report.ErrTwice, "named twice"},
+	), taken(func(w *world) error {
+		w.hears("2026-10-03", "l1", "a", 1)
+		w.hears("2026-10-03", "l1", "b", 2)
+		return w.until(3)
+	}))
+
+	testkit.BadInput(t, "G5", refused(
+		wrong{"yesterday rewritten", func(w *world) error {
+			w.must(w.day(plain))
+			return w.day(func(r *contract.DayReport) { r.Root, r.Lines, r.Plays = contract.Digest("test", "x"), 1, 1 })
+		}, contract.ErrDuplicate, "What stands on the ledger counts"},
+		wrong{"another past", func(w *world) error {
+			w.must(w.day(plain))
+			w.clock.Set(october.Day(3).Add(time.Hour))
+			return w.book.Submit(w.t.Context(), contract.DayReport{Node: node, Day: "2026-10-02", Root: contract.Root(royalty.Tree{}), Policy: 1, PrevDayRoot: contract.Digest("test", "x")})
+		}, contract.ErrChain, "does not follow"},
+	), taken(func(w *world) error { return w.until(3) }))
+
+	testkit.BadInput(t, "G7", refused(
+		wrong{"paid twice", func(w *world) error {
 			w.pay(october, "l1")
 			b := contract.Subscriptions{Node: node, Lines: []contract.Subscription{w.subscription(october, "l1")}}
-			return w.book.Submit(t.Context(), b)
+			return w.book.Submit(w.t.Context(), b)
 		}, contract.ErrDuplicate, "recorded before"},
-		{"a line altered after its day", func(w *world) error {
+		wrong{"charged back twice", func(w *world) error {
+			w.pay(october, "l1")
+			w.must(w.chargeBack("l1"))
+			return w.chargeBack("l1")
+		}, contract.ErrDuplicate, "recorded before"},
+	), taken(func(w *world) error {
+		w.pay(october, "l1", "l2")
+		return w.chargeBack("l1")
+	}))
+
+	testkit.BadInput(t, "G8", func(t *testing.T) {
+		// Five decimals cannot hold a millionth of a dollar.
+		if _, err := report.New(report.Config{Node: node, Asset: usdp, Decimals: 5}, report.Parts{}); err == nil || !strings.Contains(err.Error(), "5 decimals") {
+			t.Errorf("a token of 5 decimals: %v", err)
+		}
+		if _, err := report.New(report.Config{Node: node, Asset: "dollars", Decimals: 6}, report.Parts{}); err == nil {
+			t.Error("an asset without a chain is one")
+		}
+	}, func(t *testing.T) {
+		for _, decimals := range []int{6, 18} {
+			if _, err := report.New(report.Config{Node: node, Asset: usdp, Decimals: decimals}, report.Parts{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+
+	testkit.BadInput(t, "G10", func(t *testing.T) { payable(t, true, "blocked") }, func(t *testing.T) { payable(t, false, "ready") })
+
+	testkit.BadInput(t, "G11", refused(
+		wrong{"more plays than there can be", func(w *world) error {
+			w.hears("2026-10-03", "l1", "a", 1_000_000_000_000)
+			w.hears("2026-10-03", "l2", "a", 1_000_000_000_000)
+			return w.until(3)
+		}, contract.ErrOverflow, "larger than one ledger counts"},
+	), taken(func(w *world) error {
+		w.hears("2026-10-03", "l1", "a", 1_000_000_000)
+		w.hears("2026-10-03", "l2", "a", 1_000_000_000)
+		return w.until(3)
+	}))
+
+	testkit.BadInput(t, "G12", refused(
+		wrong{"a line altered after its day", func(w *world) error {
 			worked(w)
 			w.days(october)
 			w.must(w.db.Write.Exec("UPDATE report_lines SET line = ? WHERE day = '2026-10-03'", []byte(pseudonym(october, listener("l1"))+"|"+artist("a")+"|"+artist("a")+"/1|9000000|10")).Error)
 			w.clock.Set(october.Next().Day(4))
-			return w.service.ReportMonth(t.Context(), october)
+			return w.service.ReportMonth(w.t.Context(), october)
 		}, report.ErrAltered, "Restore them from a backup"},
-		{"an artist who is not on the list is paid", func(w *world) error {
+	), taken(func(w *world) error {
+		worked(w)
+		w.days(october)
+		w.clock.Set(october.Next().Day(4))
+		return w.service.ReportMonth(w.t.Context(), october)
+	}))
+
+	testkit.BadInput(t, "G13", refused(
+		wrong{"an artist whose name no line can hold", func(w *world) error {
+			w.hears("2026-10-03", "l1", "a|b", 1)
+			return w.until(3)
+		}, royalty.ErrInvalid, "not those of a month's listening"},
+		wrong{"a track of more than all", func(w *world) error {
+			w.trio(6000, 6000)
+			return w.until(3)
+		}, royalty.ErrInvalid, "not those of a month's listening"},
+	), taken(func(w *world) error {
+		w.trio(6000, 4000)
+		return w.until(3)
+	}))
+
+	testkit.BadInput(t, "G14", refused(
+		wrong{"an artist who is not on the list is paid", func(w *world) error {
 			worked(w)
 			w.days(october)
 			w.report(october)
 			w.settle(october)
-			return w.service.Sent(t.Context(), october, []report.Transfer{{Artist: artist("nobody"), Provider: "manual", Ref: "1"}})
+			return w.service.Sent(w.t.Context(), october, []report.Transfer{{Artist: artist("nobody"), Provider: "manual", Ref: "1"}})
 		}, report.ErrUnknown, "no such report"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := setup(t, filepath.Join(t.TempDir(), "a.db"))
-			err := c.do(w)
-			if !errors.Is(err, c.want) {
-				t.Fatalf("%v, want %v", err, c.want)
-			}
-			if says := report.Explain(err); !strings.Contains(says, c.says) {
-				t.Errorf("it says %q", says)
-			}
-		})
+	), func(t *testing.T) { payable(t, false, "ready") })
+}
+
+// trio has somebody hear a track of two artists with these shares.
+func (w *world) trio(a, b int64) {
+	w.heard["2026-10-03"] = []report.Heard{{
+		Listener: listener("l1"), Track: "https://x.example/1", Plays: 1,
+		Artists: []royalty.Share{{Artist: artist("a"), Points: a}, {Artist: artist("b"), Points: b}},
+	}}
+}
+
+func (w *world) chargeBack(name string) error {
+	p := pseudonym(october, listener(name))
+	return w.book.Submit(w.t.Context(), contract.Chargeback{Node: node, Month: october, Pseudonym: p, PaymentHash: contract.Digest("test", p)})
+}
+
+// payable sees what becomes of the money of an artist with an address, whose instance is blocked or is not. Ready money can
+// be sent.
+func payable(t *testing.T, blocked bool, want string) {
+	t.Helper()
+	w := setup(t, filepath.Join(t.TempDir(), "a.db"))
+	worked(w)
+	w.days(october)
+	w.report(october)
+	w.blocked[artist("b")] = blocked
+	w.must(w.db.Tx(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
+		return w.service.SetAddress(ctx, tx, artist("b"), string(usdp), "0x01", []byte("signed"))
+	}))
+	w.settle(october)
+	w.clock.Set(october.Next().Day(25))
+	w.must(w.service.ListPayouts(t.Context(), october))
+	lines, err := w.service.Payouts(t.Context(), october)
+	w.must(err)
+	at := slices.IndexFunc(lines, func(l report.PayoutLine) bool { return l.Artist == artist("b") })
+	if at < 0 || string(lines[at].State) != want || lines[at].Micro != 8_700_000 {
+		t.Fatalf("%+v", lines)
 	}
-	// Five decimals cannot hold a millionth of a dollar.
-	if _, err := report.New(report.Config{Node: node, Asset: usdp, Decimals: 5}, report.Parts{}); err == nil || !strings.Contains(err.Error(), "5 decimals") {
-		t.Errorf("a token of 5 decimals: %v", err)
+	err = w.service.Sent(t.Context(), october, []report.Transfer{{Artist: artist("b"), Provider: "manual", Ref: "1"}})
+	if (err != nil) != blocked {
+		t.Errorf("sent: %v", err)
+	}
+	if owed, err := w.service.Owed(t.Context(), artist("b")); err != nil || (owed == 0) == blocked {
+		t.Errorf("%s is still owed, %v", owed, err)
 	}
 }
 
