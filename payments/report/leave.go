@@ -12,8 +12,9 @@ import (
 )
 
 // Leave takes the name of a listener who is going out of what is carried, inside tx: it stays for the books under the
-// pseudonym of its month, and is compiled as before. What the account said of decisions goes, as a listener and as an artist. What artists have earned,
-// where it is sent, and what was sent, stays for as long as the books: it is owed all the same.
+// pseudonym of its month, and is compiled as before. What the account said of decisions goes, as a listener's and as an
+// artist's. What artists have earned, where it is sent, and what was sent, stays for as long as the books: it is owed all the
+// same.
 func Leave(ctx context.Context, tx *gorm.DB, names Pseudonyms, listener string) error {
 	tx = tx.WithContext(ctx)
 	var rows []carryRow
