@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,7 +106,7 @@ type DayEnded struct {
 // Kind names the job.
 func (DayEnded) Kind() string { return "listens_day_ended" }
 
-// Options let a day end once.
+// Options let a day end once, beside the table of days that have.
 func (DayEnded) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // late is how long after midnight a day is told of: what was heard before it is written by then.
@@ -142,7 +143,8 @@ func (s *Service) keep(ctx context.Context) error {
 	})
 }
 
-// endDay tells once that yesterday is over, and forgets keys of long ago and what was heard by who is gone.
+// endDay tells once that yesterday is over, and the days before it that ended while this instance was away; and forgets keys
+// of long ago and what was heard by who is gone.
 func (s *Service) endDay(ctx context.Context) error {
 	day := dayOf(s.now().Add(-late - 24*time.Hour))
 	s.mu.Lock()
@@ -158,7 +160,16 @@ func (s *Service) endDay(ctx context.Context) error {
 		if err := forgetKeys(ctx, tx, s.now()); err != nil {
 			return err
 		}
-		return s.jobs.Insert(ctx, tx, DayEnded{Day: day})
+		days, err := untold(tx, s.now().Add(-late))
+		if err != nil {
+			return err
+		}
+		for _, d := range days {
+			if err := s.jobs.Insert(ctx, tx, DayEnded{Day: d}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -167,6 +178,37 @@ func (s *Service) endDay(ctx context.Context) error {
 	s.told = day
 	s.mu.Unlock()
 	return nil
+}
+
+// backfill is how many days are told of that ended while this instance was away: others take no older ones.
+const backfill = 3
+
+// untold notes inside tx that all days before one are told of, and returns those that were not; of an instance that has
+// told of none, the last one.
+func untold(tx *gorm.DB, now time.Time) ([]string, error) {
+	var last string
+	if err := tx.Table("listen_days").Select("COALESCE(MAX(day), '')").Scan(&last).Error; err != nil {
+		return nil, fmt.Errorf("read days that were told: %w", err)
+	}
+	var days []string
+	for back := 1; back <= backfill; back++ {
+		day := dayOf(now.AddDate(0, 0, -back))
+		if day <= last {
+			break
+		}
+		res := tx.Exec("INSERT INTO listen_days (day) VALUES (?) ON CONFLICT DO NOTHING", day)
+		if res.Error != nil {
+			return nil, fmt.Errorf("note day that is told: %w", res.Error)
+		}
+		if res.RowsAffected > 0 {
+			days = append(days, day)
+		}
+		if last == "" {
+			break
+		}
+	}
+	slices.Reverse(days)
+	return days, nil
 }
 
 // dayOf is the UTC day of an instant.

@@ -52,8 +52,11 @@ func newService(t testing.TB, database *db.DB, clock *testkit.Clock, judge liste
 	log := slog.New(slog.DiscardHandler)
 	v, err := vault.New(make([]byte, 32), rand.Reader)
 	must(t, err)
+	queue := jobs.New(database, log)
+	jobs.Handle(queue, jobs.Handler[listen.DayEnded]{Work: func(context.Context, listen.DayEnded, int) error { return nil }})
+	must(t, queue.Open())
 	s, err := listen.New(listen.Config{MaxPlays: maxPlays}, listen.Parts{
-		DB: database, Jobs: jobs.New(database, log), Vault: v, Judge: judge, Log: log, Now: clock.Now, Rand: rand.Reader,
+		DB: database, Jobs: queue, Vault: v, Judge: judge, Log: log, Now: clock.Now, Rand: rand.Reader,
 		Pooled: func(_ context.Context, track string) (bool, error) {
 			return track != "https://a.example/tracks/own", nil
 		},
@@ -277,6 +280,42 @@ func TestMidnight(t *testing.T) {
 		must(t, r.Write(t.Context()))
 		if before, after := seconds(t, r, midnight.Add(-24*time.Hour)), seconds(t, r, midnight); before != 60 || after != 50 {
 			t.Errorf("%d s on the day before, %d s on the first", before, after)
+		}
+	})
+}
+
+// Each day is told of once, also by an instance that was away when it ended.
+func TestDaysAreTold(t *testing.T) {
+	t.Parallel()
+	testkit.OnDatabases(t, func(t *testing.T, fresh func() string) {
+		r := openRoom(t, fresh(), testkit.NewClock(noon), nil)
+		told := func() string {
+			t.Helper()
+			// A second process that shares the database tells nothing again.
+			for range 2 {
+				must(t, r.EndDay(t.Context()))
+				r.Service = newService(t, r.db, r.clock, nil, 200)
+			}
+			var args []string
+			must(t, r.db.Read.Table("river_job").Where("kind = 'listens_day_ended'").Order("id").Pluck("CAST(args AS TEXT)", &args).Error)
+			var days []string
+			for _, a := range args {
+				_, a, _ = strings.Cut(a, "2026-")
+				days = append(days, a[:len("10-05")])
+			}
+			return strings.Join(days, " ")
+		}
+		for _, c := range []struct {
+			away time.Duration
+			want string
+		}{
+			{0, "10-04"}, {time.Hour, "10-04"}, {23 * time.Hour, "10-04 10-05"}, {48 * time.Hour, "10-04 10-05 10-06 10-07"},
+			{240 * time.Hour, "10-04 10-05 10-06 10-07 10-15 10-16 10-17"},
+		} {
+			r.clock.Advance(c.away)
+			if got := told(); got != c.want {
+				t.Errorf("%s later: %s, want %s", c.away, got, c.want)
+			}
 		}
 	})
 }
