@@ -18,7 +18,7 @@ func PaidWith(ctx context.Context, tx *gorm.DB, orders []string, without string)
 	out := map[string]string{}
 	for from := 0; from < len(orders); from += pageOrders {
 		var rows []paymentRow
-		err := tx.WithContext(ctx).Where("order_uri IN ? AND provider <> ? AND initiator <> ''", orders[from:min(from+pageOrders, len(orders))], without).
+		err := tx.WithContext(ctx).Where("order_uri IN ? AND provider <> ? AND initiator <> '' AND outcome <> ?", orders[from:min(from+pageOrders, len(orders))], without, misplaced).
 			Order("seen_at, hash").Find(&rows).Error
 		if err != nil {
 			return nil, fmt.Errorf("read payments of orders: %w", err)

@@ -85,14 +85,14 @@ type DisputeRow struct {
 type Statements struct {
 	Layout
 	Months []StatementMonth
+	// Owing is what instances owe the artist now.
+	Owing []StatementOwing
 	// Marks are what rules say of plays of the artist, by month.
 	Marks []MarkedMonth
 	// Since is the first day of the month that is not over; Plays are those of members here since then, and Elsewhere what
 	// other servers have told. A zero Since hides them.
 	Since            time.Time
 	Plays, Elsewhere int
-	// Owing is what instances owe the artist now.
-	Owing []StatementOwing
 	// Asset and Address are where the artist is paid, Assets the choices.
 	Asset, Address, Error string
 }

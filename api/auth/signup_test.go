@@ -139,6 +139,9 @@ func TestInvitation(t *testing.T) {
 		if got := b.signUp(t, p); got.Role != auth.Admin {
 			t.Errorf("the first account is %s", got.Role)
 		}
+		if all, err := b.Admins(t.Context()); err != nil || len(all) != 1 || all[0] != b.ActorURI(p.Name) {
+			t.Errorf("admins %v, %v", all, err)
+		}
 		if link, err := b.FirstLink(t.Context()); err != nil || link != "" {
 			t.Errorf("a first link with an admin there: %q %v", link, err)
 		}

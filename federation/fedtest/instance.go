@@ -64,6 +64,7 @@ type Instance struct {
 	Clock         *testkit.Clock
 	DB            *db.DB
 	Queue         *jobs.Queue
+	Vault         *vault.Vault
 	HTTP          *httpx.Client
 	Fetch         *fetch.Fetcher
 	Actors        *actor.Registry
@@ -135,8 +136,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 			t.Error(err)
 		}
 	})
-	secrets, err := vault.New(make([]byte, 32), rand.Reader)
-	if err != nil {
+	if i.Vault, err = vault.New(make([]byte, 32), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	i.HTTP = httpx.New(httpx.Config{AllowLoopback: true, Timeout: 5 * time.Second})
@@ -154,7 +154,7 @@ func (i *Instance) join(t testing.TB, options Options) {
 	i.Queue = jobs.New(i.DB, log)
 	i.Hosts = discover.NewHosts(discover.HostsConfig{Scheme: "http", Own: i.Host, AllowList: options.AllowList}, i.DB, i.HTTP, log, i.Clock.Now)
 	i.Actors = actor.New(actor.Config{BaseURL: i.BaseURL, Name: "Test", FileURL: i.fileURL}, actor.Parts{
-		DB: i.DB, Vault: secrets, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
+		DB: i.DB, Vault: i.Vault, Fetch: i.Fetch, Secrets: i, Log: log, Now: i.Clock.Now, Rand: rand.Reader,
 	})
 	i.Outbox = outbox.New(outbox.Config{BaseURL: i.BaseURL, FileURL: i.fileURL}, outbox.Parts{
 		DB: i.DB, Jobs: i.Queue, Actors: i.Actors, Hosts: i.Hosts, HTTP: i.HTTP, Goods: i.Goods, Shares: i.Goods.shares, Taken: options.Taken, Listens: i.Listens, Log: log, Now: i.Clock.Now,

@@ -55,9 +55,11 @@ type Told struct {
 }
 
 const (
-	// askFor is how long a page waits for other instances; what they have said is known for knownFor.
-	askFor   = 3 * time.Second
-	knownFor = 5 * time.Minute
+	// askFor is how long a page waits for other instances; what they have said is known for knownFor, and who was silent is
+	// asked again after silentFor.
+	askFor    = 3 * time.Second
+	knownFor  = 5 * time.Minute
+	silentFor = time.Minute
 	// maxTold is how many answers are kept in mind, and maxWaits how many lines one may have.
 	maxTold, maxWaits = 10_000, 500
 )
@@ -69,7 +71,7 @@ type toldBefore struct {
 }
 
 type answered struct {
-	at    time.Time
+	until time.Time
 	waits []report.Wait
 }
 
@@ -103,27 +105,35 @@ func (s *Service) askWaits(ctx context.Context, host, artist string) ([]report.W
 	s.told.mu.Lock()
 	before, known := s.told.all[key]
 	s.told.mu.Unlock()
-	if known && s.Now().Sub(before.at) < knownFor {
+	if known && s.Now().Before(before.until) {
 		return before.waits, nil
 	}
-	raw, err := s.Fetch.JSON(ctx, s.config.Scheme+"://"+host+WaitsPath+"?"+url.Values{"artist": {artist}}.Encode())
-	if err != nil {
-		return before.waits, err
-	}
-	var answer waitsAnswer
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return before.waits, err
-	}
-	if answer.Waits, err = checkWaits(answer.Waits); err != nil {
-		return before.waits, err
+	now := answered{s.Now().Add(knownFor), before.waits}
+	waits, err := s.fetchWaits(ctx, host, artist)
+	if err == nil {
+		now.waits = waits
+	} else {
+		now.until = s.Now().Add(silentFor)
 	}
 	s.told.mu.Lock()
 	defer s.told.mu.Unlock()
 	if s.told.all == nil || len(s.told.all) >= maxTold {
 		s.told.all = map[[2]string]answered{}
 	}
-	s.told.all[key] = answered{s.Now(), answer.Waits}
-	return answer.Waits, nil
+	s.told.all[key] = now
+	return now.waits, err
+}
+
+func (s *Service) fetchWaits(ctx context.Context, host, artist string) ([]report.Wait, error) {
+	raw, err := s.Fetch.JSON(ctx, s.config.Scheme+"://"+host+WaitsPath+"?"+url.Values{"artist": {artist}}.Encode())
+	if err != nil {
+		return nil, err
+	}
+	var answer waitsAnswer
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return nil, err
+	}
+	return checkWaits(answer.Waits)
 }
 
 // checkWaits refuses what no page can show.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -111,5 +112,23 @@ func TestAppealElsewhere(t *testing.T) {
 	clock.Advance(10 * time.Minute)
 	if told, err = beta.reporting.WaitsOf(t.Context(), ada.URI); err != nil || told[0].Waits[1].Words != "It is a school." {
 		t.Errorf("%+v, %v", told, err)
+	}
+
+	// Who has become silent, or talks nonsense, has said what it said before; and is not asked at once again.
+	asked := 0
+	answer := "nonsense"
+	alpha.Front(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(answer))
+	}))
+	for _, answer = range []string{"nonsense", `{"waits":[{"month":"2026-13"}]}`, `{"waits":[{"month":"2026-10","state":"noted"}]}`} {
+		clock.Advance(10 * time.Minute)
+		asked = 0
+		for range 2 {
+			if told, err = beta.reporting.WaitsOf(t.Context(), ada.URI); err != nil || len(told) != 1 || len(told[0].Waits) != 2 || asked != 1 {
+				t.Errorf("%s: asked %d times, %+v, %v", answer, asked, told, err)
+			}
+		}
 	}
 }

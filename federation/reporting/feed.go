@@ -178,7 +178,7 @@ func (s *Service) hear(ctx context.Context, in inbox.Incoming) error {
 }
 
 // apply writes what was heard into the own ledger, each node's records in their order. What the contract refuses is kept
-// with its words, and the next ones are tried all the same.
+// with its words, and the next ones are tried all the same; see again.
 func (s *Service) apply(ctx context.Context) error {
 	var nodes []string
 	if err := s.DB.Read.WithContext(ctx).Model(&heardRow{}).Where("state = ?", waiting).Distinct("node").Order("node").Pluck("node", &nodes).Error; err != nil {
@@ -190,7 +190,7 @@ func (s *Service) apply(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("records of %s: %w", host, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.again(ctx))...)
 }
 
 func (s *Service) applyOf(ctx context.Context, host string) error {
@@ -223,6 +223,9 @@ func (s *Service) applyOf(ctx context.Context, host string) error {
 				return err
 			default:
 				state, words = refused, err.Error()
+				if row.overtaken(err) {
+					break
+				}
 				f := report.Finding{Kind: "refused", Subject: fmt.Sprint(row.N), Words: fmt.Sprintf("Its record %d (%s) does not come out: %s.", row.N, row.Function, words)}
 				if err := s.find(tx, host, monthOf(row.Args), f); err != nil {
 					return err

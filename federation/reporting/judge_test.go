@@ -63,6 +63,20 @@ func TestLinesAreJudged(t *testing.T) {
 		for i := range 120 {
 			add("eve", "z", fmt.Sprint("z/", i), day.Add(8*time.Hour+time.Duration(i)*5*time.Minute), 200)
 		}
+		// Fay was as quiet, and plays 120 stubs: R5 says so, and R6.
+		for d := range 10 {
+			add("fay", "f", "f/1", day.AddDate(0, 0, -d-1).Add(20*time.Hour), 200)
+		}
+		for i := range 120 {
+			add("fay", "f", fmt.Sprint("f/", i), day.Add(8*time.Hour+time.Duration(i)*5*time.Minute), 31)
+		}
+		// Gus plays one track all day.
+		for d := range 10 {
+			add("gus", "g", "g/1", day.AddDate(0, 0, -d-1).Add(20*time.Hour), 60)
+		}
+		for i := range 150 {
+			add("gus", "g", "g/1", day.Add(2*time.Hour+time.Duration(i)*5*time.Minute), 60)
+		}
 		tally := func(change func(p *contract.Policy)) map[string][3]int64 {
 			policies := func(_ context.Context, month royalty.Month) (contract.Policy, error) {
 				p := contract.DefaultPolicy(month)
@@ -101,11 +115,13 @@ func TestLinesAreJudged(t *testing.T) {
 			change func(p *contract.Policy)
 			want   map[string][3]int64
 		}{
-			{"all only tell", func(p *contract.Policy) { p.ReportOnly = p.Rules }, map[string][3]int64{"ana": {25, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 1, 0}, "dot": {1, 1, 0}, "eve": {120, 0, 0}}},
-			{"as it begins", func(*contract.Policy) {}, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {120, 0, 0}}},
-			{"all in force", func(p *contract.Policy) { p.ReportOnly = nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {0, 0, 60}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}}},
-			{"without R1, R5 and R6", func(p *contract.Policy) { p.Rules, p.ReportOnly = []string{"R0", "R2", "R3", "R4"}, nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 0, 0}, "dot": {1, 0, 0}, "eve": {120, 0, 0}}},
-			{"other numbers", func(p *contract.Policy) { p.DayCap, p.MinSeconds, p.ReportOnly = 10, 60, nil }, map[string][3]int64{"ana": {10, 15, 0}, "bob": {0, 60, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}}},
+			{"all only tell", func(p *contract.Policy) { p.ReportOnly = p.Rules }, map[string][3]int64{"ana": {25, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 1, 0}, "dot": {1, 1, 0}, "eve": {120, 0, 0}, "fay": {120, 0, 0}, "gus": {150, 130, 0}}},
+			{"as it begins", func(*contract.Policy) {}, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {120, 0, 0}, "fay": {120, 0, 0}, "gus": {20, 130, 0}}},
+			{"all in force", func(p *contract.Policy) { p.ReportOnly = nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {0, 0, 60}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}, "fay": {0, 0, 120}, "gus": {20, 130, 0}}},
+			{"R5 tells and R6 holds", func(p *contract.Policy) { p.ReportOnly = []string{"R5"} }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}, "fay": {0, 0, 120}, "gus": {20, 130, 0}}},
+			{"R3 tells and R6 holds", func(p *contract.Policy) { p.ReportOnly = []string{"R3"} }, map[string][3]int64{"ana": {25, 5, 0}, "bob": {0, 0, 60}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}, "fay": {0, 0, 120}, "gus": {0, 0, 150}}},
+			{"without R1, R5 and R6", func(p *contract.Policy) { p.Rules, p.ReportOnly = []string{"R0", "R2", "R3", "R4"}, nil }, map[string][3]int64{"ana": {20, 5, 0}, "bob": {60, 0, 0}, "cyd": {2, 0, 0}, "dot": {1, 0, 0}, "eve": {120, 0, 0}, "fay": {120, 0, 0}, "gus": {20, 130, 0}}},
+			{"other numbers", func(p *contract.Policy) { p.DayCap, p.MinSeconds, p.ReportOnly = 10, 60, nil }, map[string][3]int64{"ana": {10, 15, 0}, "bob": {0, 60, 0}, "cyd": {1, 1, 0}, "dot": {0, 1, 0}, "eve": {0, 0, 120}, "fay": {0, 120, 0}, "gus": {10, 140, 0}}},
 		} {
 			if got := tally(c.change); fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -116,7 +132,7 @@ func TestLinesAreJudged(t *testing.T) {
 			N    int
 		}
 		ok(database.Read.Table("play_marks").Select("rule, COUNT(*) AS n").Where("policy = 1 AND LENGTH(evidence) = 32").Group("rule").Order("rule").Scan(&marks).Error)
-		if fmt.Sprint(marks) != "[{R0 60} {R1 2} {R3 15} {R6 120}]" {
+		if fmt.Sprint(marks) != "[{R0 180} {R1 2} {R3 155} {R6 120}]" {
 			t.Errorf("%v", marks)
 		}
 	})

@@ -116,6 +116,10 @@ func (s *Service) Lines(ctx context.Context, day time.Time, yield func(Line) err
 		if d.rules, err = s.judge.Rules(ctx, d.start); err != nil {
 			return fmt.Errorf("rules of %s: %w", d.day, err)
 		}
+		// A play that was forgotten since an interrupted call may have been why another one was marked.
+		if err := s.db.Write.WithContext(ctx).Where("day = ?", d.day).Delete(&markRow{}).Error; err != nil {
+			return fmt.Errorf("clear marks of %s: %w", d.day, err)
+		}
 	}
 	if err := d.findOutliers(ctx); err != nil {
 		return err

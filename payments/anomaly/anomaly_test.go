@@ -246,6 +246,11 @@ func TestNode(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
 	}
+	without := anomaly.V1()
+	without.Rules = without.Rules[:9]
+	if got, err := anomaly.JudgeNode(without, anomaly.Node{11, 10, 1 << 40}, others); err != nil || len(got) != 0 {
+		t.Errorf("without R9: %q, %v", got, err)
+	}
 	if _, err := anomaly.JudgeNode(anomaly.V1(), anomaly.Node{Plays: -1}, nil); err == nil {
 		t.Error("a negative count was taken")
 	}

@@ -171,7 +171,7 @@ func pages() map[string]View {
 	}
 	out["statements-marked"] = &marked
 	out["statements-empty"] = &Statements{Layout: layout("/statements", user)}
-	out["shares"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Final: true, Operator: "1.000000", CanAppeal: true, Appeal: "I was ill in bed and let it run.", Marks: []Mark{
+	out["shares"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: now.AddDate(0, -1, 0), Operator: "1.000000", CanAppeal: true, Appeal: "I was ill in bed and let it run.", Marks: []Mark{
 		{Artist: "Ada Brandt", URL: "/@ada", Rule: "R6", Policy: 2, State: "removed", By: "vera", Evidence: []string{root}},
 	}, Rows: []ShareRow{
 		{Name: "Ada Brandt", URL: "/@ada", Dollars: "4.500000", Percent: 50}, {Name: "نور الهاشمي", URL: "/@nour", Dollars: "2.700000", Percent: 30},
