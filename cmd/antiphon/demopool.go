@@ -100,17 +100,21 @@ func (d *demo) payByWallet(ctx context.Context, u *user, page string) (amount.Un
 // borrow plays a track of the other instance for the first time this month: the membership is shown there, and a grant for
 // the month comes back.
 func (d *demo) borrow(ctx context.Context, made map[string]any) error {
-	err := every(ctx, 200*time.Millisecond, func() (bool, error) {
+	soon, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var refused error
+	err := every(soon, 200*time.Millisecond, func() (bool, error) {
 		var err error
-		d.lent, err = d.lin.grant(ctx, d.second)
+		d.lent, err = d.lin.grant(soon, d.second)
 		// The payment may not stand on the ledger yet, nor the word that the track is in the pool have come here.
 		if isStatus(err, http.StatusForbidden) || isStatus(err, http.StatusNotFound) {
+			refused = err
 			return false, nil
 		}
 		return err == nil, err
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, refused)
 	}
 	grant, key, err := d.lin.open(ctx, d.lent, d.second)
 	if err != nil {

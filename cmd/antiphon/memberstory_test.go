@@ -92,7 +92,7 @@ func (w *memberWorld) testPages(t *testing.T) {
 		"forgotten":  {"Nothing heard yet"},
 		"unheard":    {nobody, "what you hear is not kept", "$9.00"},
 		"canceled":   {"You have canceled. Everything plays to the end of the month.", "Paid to the end of " + month},
-		"unrecorded": {"Nothing heard yet"},
+		"unrecorded": {"Nothing is kept", "You have chosen"},
 		"listens":    {"The track is in the pool.", "Take out of the pool"},
 		"statements": {month + ", so far", "told here with their statements", "Statements come on the fourth of each month"},
 	} {
@@ -104,7 +104,7 @@ func (w *memberWorld) testPages(t *testing.T) {
 			}
 		}
 	}
-	if want := "This track is in the listening pool. Who has paid for this month can play it."; w.report.Said != want {
+	if want := "This track is in the listening pool. Members who have paid for this month can play it."; w.report.Said != want {
 		t.Errorf("to who is no member the player says %q, want %q", w.report.Said, want)
 	}
 }

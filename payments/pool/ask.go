@@ -69,7 +69,7 @@ func (s *Service) Ask(ctx context.Context, listener, artist, receiving, requesti
 		return Question{}, err
 	}
 	if !is {
-		return Question{}, &Refusal{"no-member", "This track is in the listening pool. Who has paid for this month can play it."}
+		return Question{}, &Refusal{"no-member", "This track is in the listening pool. Members who have paid for this month can play it."}
 	}
 	now := s.utc()
 	q := Question{

@@ -170,16 +170,22 @@ func pages() map[string]View {
 		{Month: "2026-10", Host: "a-very-long-instance-name.music.example", Marks: []Mark{{Rule: "R12", Policy: 9, State: "held", Listeners: 5, Dollars: "45.000000", Evidence: []string{root}}}},
 	}
 	out["statements-marked"] = &marked
-	out["statements-empty"] = &Statements{Layout: layout("/statements", user)}
-	out["shares"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: now.AddDate(0, -1, 0), Operator: "1.000000", CanAppeal: true, Appeal: "I was ill in bed and let it run.", Marks: []Mark{
+	out["statements-empty"] = &Statements{Layout: layout("/statements", user), Since: now.AddDate(0, 0, -19), Plays: 1283, Elsewhere: 412}
+	october := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	out["shares"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: october, Final: true, Operator: "1.00", CanAppeal: true, Appeal: "I was ill in bed and let it run.", Marks: []Mark{
 		{Artist: "Ada Brandt", URL: "/@ada", Rule: "R6", Policy: 2, State: "removed", By: "vera", Evidence: []string{root}},
 	}, Rows: []ShareRow{
-		{Name: "Ada Brandt", URL: "/@ada", Dollars: "4.500000", Percent: 50}, {Name: "نور الهاشمي", URL: "/@nour", Dollars: "2.700000", Percent: 30},
-		{Name: "https://b.example/users/c", URL: "/artist?uri=x", Dollars: "1.800000", Percent: 20},
+		{Name: "Ada Brandt", URL: "/@ada", Dollars: "4.50", Percent: 50}, {Name: "نور الهاشمي", URL: "/@nour", Dollars: "2.70", Percent: 30},
+		{Name: "https://b.example/users/c", URL: "/artist?uri=x", Dollars: "1.80", Percent: 20},
 	}}
-	out["shares-carried"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Operator: "1.000000", Carried: "9.000000"}
-	out["shares-empty"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Empty: true}
-	out["history-empty"] = &History{Layout: layout("/history", user), Audiences: audiences}
+	out["shares-carried"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: october, Operator: "1.00", Carried: "9.00"}
+	out["shares-empty"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: october, Empty: true}
+	out["shares-sofar"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: october, SoFar: true, Operator: "1.00", Rows: []ShareRow{
+		{Name: "Ada Brandt", URL: "/@ada", Dollars: "6.75", Percent: 75}, {Name: "نور الهاشمي", URL: "/@nour", Dollars: "2.25", Percent: 25},
+	}}
+	out["shares-unheard"] = &Shares{Layout: layout("/pool/month/2026-10", user), Month: "2026-10", Begins: october, SoFar: true, Off: true, Operator: "1.00", Carried: "9.00"}
+	out["history-empty"] = &History{Layout: layout("/history", user), Audiences: audiences, Recording: true}
+	out["history-off"] = &History{Layout: layout("/history", user), Audiences: audiences}
 	listens := &Listens{Layout: layout("/studio/listens", user), Since: now.AddDate(0, 0, -19), Plays: 1283, Elsewhere: 412, Few: 7, Least: 5, Pager: Pager{Page: 1, Pages: 1}}
 	for n, track := range all[:5] {
 		listens.Tracks = append(listens.Tracks, TrackListens{ID: "1", Track: track, Plays: 1000 - 300*n, Listeners: 80 - 20*n, Elsewhere: 400 - 100*n, Pooled: n%2 == 0})

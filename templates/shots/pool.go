@@ -31,11 +31,11 @@ func listening() map[string]View {
 		Amount: "10000000", Identifier: "1844674407370955161", Expires: now.Add(20 * time.Minute),
 	}
 	asked.Words = "4 of 10 has arrived; the rest is still to be paid."
-	member.State, member.Paid, member.CanCancel = "active", true, true
+	member.State, member.Paid, member.CanCancel, member.ShareURL = "active", true, true, "/pool/month/2026-11"
 	member.Words = "November 2026 was paid already. This payment is kept and pays for the next month that you have not paid yet. If you want it back instead, ask the operator of this server."
 	member.Payments = []PoolPayment{
 		{Hash: hash, When: now.AddDate(0, 0, -2), Amount: usd("10000000"), State: "credit"},
-		{Hash: hash, When: now.AddDate(0, 0, -3), Amount: usd("10000000"), State: "counted", Month: november, OnLedger: true},
+		{Hash: hash, When: now.AddDate(0, 0, -3), Amount: usd("10000000"), State: "counted", Month: november, OnLedger: true, ShareURL: "/pool/month/2026-11"},
 		{Hash: hash, When: now.AddDate(0, -1, 0), Amount: usd("10000000"), State: "reversed", Month: november.AddDate(0, -1, 0), OnLedger: true},
 	}
 	late.State, late.CanCancel, late.CanPay = "late", true, true

@@ -94,7 +94,6 @@ async function listen(lin, report) {
   const { page } = lin;
   const post = page.locator(`.post[data-track="${report.track}"]`);
   await page.goto(lin.base);
-  // The artist has put it into the pool after it was announced: that comes in a post of its own.
   await until("the track of the pool", () => post.locator(".tag.owned").count(), () => page.reload());
   await picture(lin, "pool-timeline");
   await post.locator("h2 a").click();
@@ -116,6 +115,8 @@ async function look(max, report) {
   note("without a membership");
   const { page } = max;
   await page.goto(trackPage(max, report));
+  // The artist has put it into the pool after it was announced: that comes in a message of its own.
+  await until("the track of the pool", () => page.locator('.sheet-buy a[href="/pool"]').count(), () => page.reload());
   report.texts.outsider = await words(max);
   await picture(max, "pool-outsider");
   await page.click(".sheet [data-play]");
