@@ -22,7 +22,7 @@ const (
 // heard before the evidence that it is about, evidence before the doubt, and a final statement before the dispute is closed
 // here.
 func crossing() []string {
-	return []string{"open_dispute", "give_evidence", "vote", "appeal", "state_final", "pay_out", "correct"}
+	return []string{"open_dispute", "give_evidence", "vote", "appeal", "state_final", "pay_out", "correct", "lapse"}
 }
 
 // overtaken reports whether a refusal says nothing about the node: two of three votes decide, and whoever votes at the same

@@ -145,7 +145,7 @@ func (s *Service) Lapsed(ctx context.Context, month royalty.Month) ([]Lapsed, er
 	return out, err
 }
 
-// names are the artists of all final statements by the hashes that the ledger has of them.
+// names are the artists of all statements by the hashes that the ledger has of them.
 func (s *Service) names(ctx context.Context) (map[string]string, error) {
 	artists, err := s.paidEver(ctx, royalty.MonthOf(s.Now()))
 	names := make(map[string]string, len(artists))
@@ -155,10 +155,11 @@ func (s *Service) names(ctx context.Context) (map[string]string, error) {
 	return names, err
 }
 
-// paidEver are all artists of the final statements up to a month: each may be owed something.
+// paidEver are all artists of the statements up to a month: each may be owed something, also whose slice a dispute has kept out
+// of the final one.
 func (s *Service) paidEver(ctx context.Context, month royalty.Month) ([]string, error) {
 	var artists []string
-	err := s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("stage = ? AND month <= ?", Final, month).Distinct("artist").Order("artist").Pluck("artist", &artists).Error
+	err := s.DB.Read.WithContext(ctx).Model(&totalRow{}).Where("month <= ?", month).Distinct("artist").Order("artist").Pluck("artist", &artists).Error
 	return artists, wrap("read artists", err)
 }
 

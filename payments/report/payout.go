@@ -148,8 +148,13 @@ func (s *Service) until(ctx context.Context, artist string, owed royalty.Micro) 
 	if err != nil {
 		return "", wrap("read months", err)
 	}
-	at, err := contract.LapsesAt(ctx, s.Book, OldestOwed(owed, earned))
-	return "no address was given before the 23rd; the oldest of it is kept until " + at.Format(time.DateOnly), err
+	const words = "no address was given before the 23rd"
+	oldest := OldestOwed(owed, earned)
+	if oldest == "" {
+		return words, nil // a correction gave it
+	}
+	at, err := contract.LapsesAt(ctx, s.Book, oldest)
+	return words + "; the oldest of it is kept until " + at.Format(time.DateOnly), err
 }
 
 // Payouts is the list of a month, in the order of the artists.

@@ -74,6 +74,9 @@ func TestReleased(t *testing.T) {
 		if n := rulings(); n != 1 || w.owed("b") != "8.700000" || w.carried() != 0 {
 			t.Errorf("%d rulings; b is owed %s, carried %s", n, w.owed("b"), w.carried())
 		}
+		if got := w.list(october)["b"]; got != "unclaimed 8.700000 no address was given before the 23rd" {
+			t.Errorf("on the list: %q", got)
+		}
 		w.silence(october.Next(), "2026-12")
 		w.clock.Set(time.Date(2027, 1, 25, 0, 0, 0, 0, time.UTC))
 		for _, name := range []string{"a", "y"} {
