@@ -67,7 +67,7 @@ type bringFollows struct {
 // Kind names the job.
 func (bringFollows) Kind() string { return "bring_follows" }
 
-// Options make the job one of its kind for ever.
+// Options make the job one of its kind, until a day after it has ended.
 func (b bringFollows) Options() jobs.Options { return jobs.Options{Once: true, At: b.at} }
 
 // readFollows reads the addresses of a CSV file, Mastodon's or only addresses, one on each line.

@@ -35,7 +35,7 @@ type farewell struct {
 // Kind names the job.
 func (farewell) Kind() string { return "farewell" }
 
-// Options make the job one of its kind for ever.
+// Options make the job one of its kind, until a day after it has ended.
 func (farewell) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // Leave deletes a local actor inside tx, with what it knows about others; the rest, and telling everybody, is done by

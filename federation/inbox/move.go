@@ -38,7 +38,7 @@ type movedFollowers struct {
 // Kind names the job.
 func (movedFollowers) Kind() string { return "moved_followers" }
 
-// Options make the job one of its kind for ever; each batch but the first waits a little.
+// Options make the job one of its kind, until a day after it has ended; each batch but the first waits a little.
 func (m movedFollowers) Options() jobs.Options { return jobs.Options{Once: true, MaxAttempts: 8} }
 
 // move takes an account's word that it is now another one, if that one says so, too: its followers here follow the new

@@ -26,7 +26,7 @@ type sever struct {
 // Kind names the job.
 func (sever) Kind() string { return "sever" }
 
-// Options make the job one of its kind for ever.
+// Options make the job one of its kind, until a day after it has ended.
 func (sever) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // SetPolicy writes a policy for an admin. A suspension ends all follows with its subject, by a job, without a word to it:

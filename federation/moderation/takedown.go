@@ -29,7 +29,7 @@ type dropBlocks struct {
 // Kind names the job.
 func (dropBlocks) Kind() string { return "drop_blocks" }
 
-// Options make the job one of its kind for ever.
+// Options make the job one of its kind, until a day after it has ended.
 func (dropBlocks) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // TakeDown takes a track off sale and off every page, tells other servers that it is gone, and tells its artist why.

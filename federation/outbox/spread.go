@@ -32,7 +32,7 @@ type spread struct {
 // Kind names the job.
 func (spread) Kind() string { return "spread" }
 
-// Options make the job one of its kind for ever.
+// Options make the job one of its kind, until a day after it has ended.
 func (spread) Options() jobs.Options { return jobs.Options{Once: true} }
 
 // spread keeps one delivery for each inbox of followers elsewhere. Run again, it makes those that are missing.
