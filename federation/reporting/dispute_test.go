@@ -42,9 +42,9 @@ func (s *story) alter() {
 func (s *story) dispute() {
 	morning(s, s.nodes, november.Day(5))
 	exchange(s, s.nodes)
-	fedtest.Until(s, "alpha sees what gamma has altered", func() bool { return found(s.alpha, s.gamma, "altered") }, s.alpha.Instance, s.gamma.Instance)
+	fedtest.Until(s, "alpha sees what gamma has altered", func() bool { return hasFound(s.alpha, s.gamma, "altered") }, s.alpha.Instance, s.gamma.Instance)
 	for _, n := range s.nodes {
-		if found(n, s.alpha, "altered") || found(n, s.beta, "altered") || found(n, s.delta, "altered") {
+		if hasFound(n, s.alpha, "altered") || hasFound(n, s.beta, "altered") || hasFound(n, s.delta, "altered") {
 			s.Errorf("%s finds something in honest statements", n.name)
 		}
 	}
@@ -97,8 +97,8 @@ func (s *story) checkDelta(n *node, heeded []string) {
 	}
 }
 
-// found reports whether a node has found something about another one.
-func found(n, about *node, kind string) bool {
+// hasFound reports whether a node has found something about another one.
+func hasFound(n, about *node, kind string) bool {
 	all, err := n.reporting.Findings(n.t.Context(), string(october))
 	n.must(err)
 	for _, f := range all {
