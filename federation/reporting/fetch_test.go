@@ -181,7 +181,7 @@ func TestBadPages(t *testing.T) {
 		if c.name == "one left out" {
 			kind = "silent"
 		}
-		if !found(beta, alpha, kind) {
+		if !hasFound(beta, alpha, kind) {
 			t.Errorf("%s: no finding", c.name)
 		}
 		beta.must(beta.DB.Write.Exec("DELETE FROM report_findings").Error)
@@ -191,7 +191,7 @@ func TestBadPages(t *testing.T) {
 		return []byte(strings.Replace(string(raw), `"micro":3000000`, `"micro":3000001`, 1)), nil
 	})
 	beta.must(beta.reporting.FetchStatements(t.Context(), alpha.Host, october, report.Reported, 0, 1))
-	if n := beta.Count(t, "statements_heard", "words <> ''"); n != 1 || !found(beta, alpha, "altered") {
+	if n := beta.Count(t, "statements_heard", "words <> ''"); n != 1 || !hasFound(beta, alpha, "altered") {
 		t.Errorf("%d altered statements", n)
 	}
 }
