@@ -80,10 +80,18 @@ func exchange(t testing.TB, nodes []*node) {
 // it would be tried again stands still.
 const retryAfter = 3 * time.Second
 
+// lookAfter is the pause between two looks: each asks several databases, which have other work to do.
+const lookAfter = 25 * time.Millisecond
+
 // retried is done, which now and then has everything delivered that waits.
 func retried(nodes []*node, done func() bool) func() bool {
 	last := time.Now()
+	var looked time.Time
 	return func() bool {
+		if time.Since(looked) < lookAfter {
+			return false
+		}
+		defer func() { looked = time.Now() }()
 		if time.Since(last) > retryAfter {
 			last = time.Now()
 			for _, from := range nodes {
