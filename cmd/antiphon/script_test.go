@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,7 +30,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": scriptAddress, "answers": scriptAnswers, "terminate": scriptTerminate, "signup": scriptSignup,
-			"proof": scriptProof, "status": scriptStatus,
+			"proof": scriptProof, "alter": scriptAlter, "status": scriptStatus,
 		},
 		RequireUniqueNames: true,
 	})
@@ -106,6 +107,21 @@ func scriptProof(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(name), raw, 0o600))
 	}
+}
+
+// scriptAlter writes a file with the first match of a pattern in another one replaced.
+func scriptAlter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: alter PATTERN TEXT FILE NEW")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	text := ts.ReadFile(args[2])
+	at := pattern.FindStringIndex(text)
+	if at == nil {
+		ts.Fatalf("%s has no %s", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), []byte(text[:at[0]]+args[1]+text[at[1]:]), 0o600))
 }
 
 // scriptStatus runs a program that ends with this status.

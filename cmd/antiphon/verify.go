@@ -74,7 +74,7 @@ func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return misused(stderr, "%v", err)
 	}
 	if evidence.IsPoolStatement(raw) {
-		return verifyStatement(raw, ring, stdout)
+		return verifyStatement(raw, ring, *asJSON, stdout)
 	}
 	found, err := evidence.Check(raw, ring, moment)
 	if *asJSON {
@@ -97,11 +97,28 @@ func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) err
 }
 
 // verifyStatement judges an artist's statement of a pool.
-func verifyStatement(raw []byte, ring *evidence.Ring, stdout io.Writer) error {
+func verifyStatement(raw []byte, ring *evidence.Ring, asJSON bool, stdout io.Writer) error {
 	f, err := evidence.CheckPoolStatement(raw, ring)
+	if asJSON {
+		if printed := printStatementJSON(stdout, f, err); printed != nil {
+			return printed
+		}
+	}
 	if err != nil {
 		return errors.New(strings.Map(printable, err.Error()))
 	}
+	if !asJSON {
+		if err := printStatement(stdout, f); err != nil {
+			return err
+		}
+	}
+	if f.Trust.By == evidence.Nobody {
+		return errUnknownKey
+	}
+	return nil
+}
+
+func printStatement(w io.Writer, f evidence.PoolFinding) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The statement holds: its total and %d lines are under the roots that the ledger has recorded.\n\n", f.Proved)
 	for _, l := range f.Statement {
@@ -112,13 +129,18 @@ func verifyStatement(raw []byte, ring *evidence.Ring, stdout io.Writer) error {
 	} else {
 		fmt.Fprintf(&b, "\n%s signed for the ledger.\n", strings.Join(f.Trust.Signers, " and "))
 	}
-	if _, err := io.WriteString(stdout, b.String()); err != nil {
-		return err
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printStatementJSON(w io.Writer, f evidence.PoolFinding, broken error) error {
+	out := map[string]any{"proof": "broken", "key": string(evidence.Nobody)}
+	if broken != nil {
+		out["error"] = broken.Error()
+	} else {
+		out = map[string]any{"proof": "good", "kind": "PoolStatement", "lines": f.Proved, "says": f.Statement, "key": f.Trust.By, "ledgerSigners": f.Trust.Signers}
 	}
-	if f.Trust.By == evidence.Nobody {
-		return errUnknownKey
-	}
-	return nil
+	return json.NewEncoder(w).Encode(out)
 }
 
 func printable(r rune) rune {
