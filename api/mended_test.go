@@ -29,11 +29,11 @@ func TestMendedMonth(t *testing.T) {
 	check(t, s.Book().Submit(t.Context(), contract.Chargeback{Node: host, Month: october, Pseudonym: name, PaymentHash: contract.Digest("test", name)}))
 	check(t, s.Reports.CorrectChargeback(t.Context(), october, name))
 	ada, admin = i.loggedIn(t, ada), i.loggedIn(t, admin)
-	ada.get("/statements").want(http.StatusOK, "2026-12: $-9.000000", "Correction of 2026-10:", "<strong>-9.000000</strong>, charged back", "$9.000000</strong> from")
+	ada.get("/statements").want(http.StatusOK, "2026-12: -$9.000000", "Correction of 2026-10:", "<strong>-$9.000000</strong>, charged back", "$9.000000</strong> from")
 	ada.get("/statements.csv").want(http.StatusOK, "2026-12,"+host+",correction,,,,-9.000000,,,correction of 2026-10: charged back", "2026-10,"+host+",final,2,4,800,18.000000")
 	for _, month := range []string{"2026-10", "2026-12"} {
-		admin.get("/admin/months?month="+month).want(http.StatusOK, "What was mended, and what nobody claimed", "<strong>-9.000000</strong>", ada.actor, "charged back",
-			"Correction of 2026-10, made in 2026-12.", "this instance, and what it carries", "-1.000000")
+		admin.get("/admin/months?month="+month).want(http.StatusOK, "What was mended, and what nobody claimed", "<strong>-$9.000000</strong>", ada.actor, "charged back",
+			"Correction of 2026-10, made in 2026-12.", "this instance, and what it carries", "-$1.000000")
 	}
 	admin.get("/admin/months?month=2026-11").want(http.StatusOK, "!What was mended")
 
@@ -49,7 +49,7 @@ func TestMendedMonth(t *testing.T) {
 	check(t, s.Reports.ListPayouts(t.Context(), last))
 	check(t, s.Reports.LapseUnclaimed(t.Context(), last))
 	ada, admin = i.loggedIn(t, ada), i.loggedIn(t, admin)
-	ada.get("/statements").want(http.StatusOK, "2028-10: $-9.000000", "<strong>-9.000000</strong> went to all artists: nobody had said where to send it", "!What you are owed now")
+	ada.get("/statements").want(http.StatusOK, "2028-10: -$9.000000", "<strong>-$9.000000</strong> went to all artists: nobody had said where to send it", "!What you are owed now")
 	ada.get("/statements.csv").want(http.StatusOK, "2028-10,"+host+",lapsed,,,,-9.000000,,,not claimed in time")
-	admin.get("/admin/months?month=2028-10").want(http.StatusOK, "not claimed in time", ada.actor, "<strong>-9.000000</strong>")
+	admin.get("/admin/months?month=2028-10").want(http.StatusOK, "not claimed in time", ada.actor, "<strong>-$9.000000</strong>")
 }

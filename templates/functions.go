@@ -16,6 +16,7 @@ func functions(words texts, files bundle) template.FuncMap {
 	return template.FuncMap{
 		"t":           words.say,
 		"n":           words.count,
+		"dollars":     words.dollars,
 		"hasText":     words.has,
 		"asset":       files.url,
 		"preloads":    files.preloads,

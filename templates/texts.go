@@ -35,6 +35,16 @@ func (t texts) say(key string, pairs ...any) (string, error) {
 	return text, nil
 }
 
+// dollars writes an amount n such as "4.50" or "-0.450000" in the words of key.
+func (t texts) dollars(key, amount string) (string, error) {
+	rest, negative := strings.CutPrefix(amount, "-")
+	out, err := t.say(key, "n", rest)
+	if negative {
+		out = "-" + out
+	}
+	return out, err
+}
+
 // count gives the plural form for n, which also fills "{n}".
 func (t texts) count(key string, n int, pairs ...any) (string, error) {
 	form := ".other"
