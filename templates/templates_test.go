@@ -112,6 +112,23 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("gone") }
 
+// Pages are parsed when they are seen first, so a mistake in one is seen here.
+func TestEveryPageIsParsed(t *testing.T) {
+	t.Parallel()
+	r, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, parsed := range r.pages {
+		if page, err := parsed(); err != nil || page.Lookup("main") == nil && page.Lookup("embed.html") == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(r.pages) < 50 {
+		t.Errorf("%d pages", len(r.pages))
+	}
+}
+
 // TestTextsAreUsed finds words that no page says any more, and keys that no
 // text answers.
 func TestTextsAreUsed(t *testing.T) {
