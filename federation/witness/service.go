@@ -55,6 +55,10 @@ type Service struct {
 	Parts
 	every time.Duration
 	asked []*asked
+	// altered is what was wrong when the ledger was gone through last, and again when that is done the next time.
+	altered error
+	again   time.Time
+	told    bool
 }
 
 // asked is one witness.
@@ -101,14 +105,17 @@ func New(c Config, p Parts) (*Service, error) {
 }
 
 // Watch asks the witnesses whenever the ledger has grown, until ctx ends. Who does not answer is asked again after a pause
-// that grows to an hour.
+// that grows to an hour. Once a day it goes through the whole ledger, also when there are no witnesses.
 func (s *Service) Watch(ctx context.Context) {
-	if len(s.asked) == 0 {
-		return
-	}
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	for {
+		if err := s.whole(ctx); err != nil && ctx.Err() == nil && !s.told {
+			s.told = true
+			s.Log.Error("the ledger is not what was written into it; nothing of it is shown to witnesses. Run: antiphon ledger verify", "error", err)
+		} else if err == nil {
+			s.told = false
+		}
 		for _, w := range s.asked {
 			if s.Now().Before(w.next) {
 				continue
@@ -141,6 +148,30 @@ func (s *Service) Ask(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
+// How long it is until the whole ledger is gone through again, when it was as it should be and when it was not.
+const (
+	wholeEvery   = 24 * time.Hour
+	alteredEvery = time.Hour
+)
+
+// whole goes through the ledger when that was done long ago. What was altered in place is not seen by a witness, which has
+// no records: nothing is signed any more for a ledger that is not whole. Its error wraps ledger.ErrTampered.
+func (s *Service) whole(ctx context.Context) error {
+	now := s.Now()
+	if now.Before(s.again) {
+		return s.altered
+	}
+	_, err := s.Ledger.VerifyAll(ctx, s.DB.Read)
+	if err != nil && !errors.Is(err, ledger.ErrTampered) {
+		return err
+	}
+	s.altered, s.again = err, now.Add(wholeEvery)
+	if err != nil {
+		s.again = now.Add(alteredEvery)
+	}
+	return err
+}
+
 // row is a row of witnesses.
 type row struct {
 	URL     string `gorm:"primaryKey"`
@@ -153,6 +184,9 @@ type row struct {
 func (row) TableName() string { return "witnesses" }
 
 func (s *Service) ask(ctx context.Context, w *asked) error {
+	if err := s.whole(ctx); err != nil {
+		return err
+	}
 	head, err := s.Ledger.Checkpoint(ctx, s.DB.Read)
 	empty := errors.Is(err, ledger.ErrNotFound)
 	if err != nil && !empty {

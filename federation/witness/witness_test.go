@@ -171,6 +171,57 @@ func TestRewritten(t *testing.T) {
 	}
 }
 
+// TestAlteredInPlace: a byte is changed in one of the ledger's tables, and the rest is left as it is. The next day nothing
+// of it is shown to the witness, which signs again when the byte is what it was.
+func TestAlteredInPlace(t *testing.T) {
+	t.Parallel()
+	for table, change := range map[string]string{
+		"ledger_entries": "UPDATE ledger_entries SET record = replace(record, '\"10\"', '\"90\"') WHERE n = 1", "ledger_nodes": "UPDATE ledger_nodes SET hash = zeroblob(32) WHERE idx = 0",
+		"ledger_state": "UPDATE ledger_state SET v = '\"7\"' WHERE k = (SELECT MIN(k) FROM ledger_state)",
+	} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			a, b := newInstance(t, 1, true), newInstance(t, 2, true)
+			s := a.asks(b.url)
+			for n := range 5 {
+				a.pay(n, 10)
+			}
+			if err := s.Ask(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.db.Write.Exec("CREATE TABLE kept AS SELECT * FROM " + table).Error; err != nil {
+				t.Fatal(err)
+			}
+			if r := a.db.Write.Exec(change); r.Error != nil || r.RowsAffected != 1 {
+				t.Fatalf("%d rows changed, %v", r.RowsAffected, r.Error)
+			}
+			if _, err := a.ledger.VerifyAll(t.Context(), a.db.Read); !errors.Is(err, ledger.ErrTampered) {
+				t.Fatalf("verify: %v", err)
+			}
+			a.clock.Advance(25 * time.Hour)
+			before := b.asked.Load()
+			for range 3 {
+				if err := s.Ask(t.Context()); !errors.Is(err, ledger.ErrTampered) {
+					t.Errorf("asked: %v", err)
+				}
+			}
+			if b.asked.Load() != before {
+				t.Error("it was shown to the witness")
+			}
+			for _, mend := range []string{"DELETE FROM " + table, "INSERT INTO " + table + " SELECT * FROM kept"} {
+				if err := a.db.Write.Exec(mend).Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.clock.Advance(time.Hour)
+			a.pay(6, 10)
+			if err := s.Ask(t.Context()); err != nil || b.asked.Load() != before+1 {
+				t.Errorf("mended: %v", err)
+			}
+		})
+	}
+}
+
 // TestWatch: each growth is signed, several at once once; who was away signs when it is back.
 func TestWatch(t *testing.T) {
 	t.Parallel()
