@@ -290,9 +290,14 @@ func (h *house) pays(t *testing.T, p purchase.Purchase) {
 func (l *listener) opens(t *testing.T, product string, keys map[string]seal.ContentKey) []string {
 	t.Helper()
 	var raw []byte
-	must(t, l.home.DB.Read.Table("grants_held").Where("buyer = ? AND product = ?", l.URI, product).Select("raw").Row().Scan(&raw))
+	var changed time.Time
+	must(t, l.home.DB.Read.Table("grants_held").Where("buyer = ? AND product = ?", l.URI, product).Select("raw, updated_at").Row().Scan(&raw, &changed))
 	g, err := vocab.ReadGrant(raw)
 	must(t, err)
+	// By the artist's clock, or a change that the artist makes in the same second would be older than what is here.
+	if !changed.Equal(g.Updated) {
+		t.Errorf("a grant of %s is kept as one of %s", g.Updated, changed)
+	}
 	var opened []string
 	for _, item := range g.Items {
 		var key seal.ContentKey

@@ -32,8 +32,9 @@ type keptGrant struct {
 	// Reason is what the artist said when taking the grant back.
 	Reason string
 	// Pool is set for what a member of the pool was granted for a month.
-	Pool       bool
-	UpdatedAt  time.Time
+	Pool bool
+	// UpdatedAt is when its artist has changed it last, by the artist's clock.
+	UpdatedAt  time.Time `gorm:"autoUpdateTime:false"`
 	ReceivedAt time.Time
 }
 
