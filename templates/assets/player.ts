@@ -5,6 +5,7 @@ import { buttonsOf, itemOf, type Item } from "./item";
 import { pageEvent } from "./nav";
 import type { Quality, Stream } from "./stream";
 import { faultOf } from "./faults";
+import { listQueue, showQueue } from "./queue";
 import { store, stored } from "./stored";
 import { announce, clock, hasText, say } from "./words";
 import { drawWave, peaksOf } from "./wave";
@@ -85,7 +86,7 @@ function build(): void {
     deck.stream?.choose(name);
   });
   const open = part("queue-toggle");
-  open.onclick = () => showQueue(open.getAttribute("aria-expanded") !== "true");
+  open.onclick = () => showQueue(open, open.getAttribute("aria-expanded") !== "true");
   const keys = part<HTMLInputElement>("shortcuts");
   keys.checked = stored("shortcuts", "on") === "on";
   keys.addEventListener("change", () => store("shortcuts", keys.checked ? "on" : "off"));
@@ -367,32 +368,12 @@ function drawQualities(): void {
 
 function drawQueue(): void {
   part<HTMLElement>("queue-toggle").hidden = queue.length < 2;
-  const list = part("queue-list");
-  list.replaceChildren(...queue.map((item, i) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    const title = Object.assign(document.createElement("span"), { textContent: item.title, dir: "auto" });
-    const by = Object.assign(document.createElement("span"), { textContent: item.artist, dir: "auto", className: "quiet" });
-    button.append(title, by);
-    if (i === at) button.setAttribute("aria-current", "true");
-    button.onclick = () => void go(i);
-    const li = document.createElement("li");
-    li.append(button);
-    return li;
-  }));
-}
-
-function showQueue(on: boolean): void {
-  const toggle_ = part("queue-toggle");
-  const panel = document.getElementById("queue")!;
-  toggle_.setAttribute("aria-expanded", String(on));
-  panel.hidden = !on;
-  if (on) (panel.querySelector<HTMLElement>("[aria-current]") ?? panel.querySelector("button"))?.focus();
+  listQueue(part("queue-list"), queue, at, (i) => void go(i));
 }
 
 function onKey(e: KeyboardEvent): void {
   if (e.key === "Escape" && !document.getElementById("queue")!.hidden) {
-    showQueue(false);
+    showQueue(part("queue-toggle"), false);
     part("queue-toggle").focus();
     return;
   }
