@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -29,16 +28,7 @@ func (d *demo) release(ctx context.Context, made map[string]any) error {
 
 // buyRelease buys it with the instance's own node, and opens the track that was not bought before.
 func (d *demo) buyRelease(ctx context.Context, made map[string]any) error {
-	page := "/release?uri=" + url.QueryEscape(d.album)
-	// Its document is made a moment after the artist has let it out.
-	err := every(ctx, 200*time.Millisecond, func() (bool, error) {
-		_, err := d.lin.get(ctx, page)
-		if isStatus(err, http.StatusBadGateway) || isStatus(err, http.StatusNotFound) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
+	if _, err := d.lin.get(ctx, "/release?uri="+url.QueryEscape(d.album)); err != nil {
 		return err
 	}
 	resp, err := d.lin.postForm(ctx, "/buy?release="+url.QueryEscape(d.album), nil)
